@@ -1,0 +1,1 @@
+//! Connect's stock converters, native and trusted.

@@ -1,0 +1,179 @@
+//! Values laid out by a schema: no tags, every field found in constant time (`wit/FRAME.md`, Rows).
+//!
+//! Readers take the bytes of one value and answer `None` where they do not fit; writers append to
+//! a `Vec<u8>`, usually a frame's heap.
+
+use crate::table::{Ends, end_word};
+
+/// Reads an integer, of any width, or the number behind a date, time or timestamp.
+#[must_use]
+pub fn int(bytes: &[u8]) -> Option<i64> {
+    bytes.try_into().ok().map(i64::from_le_bytes)
+}
+
+/// Reads a floating-point number of either width.
+#[must_use]
+pub fn float(bytes: &[u8]) -> Option<f64> {
+    bytes.try_into().ok().map(f64::from_le_bytes)
+}
+
+/// Reads a boolean.
+#[must_use]
+pub const fn boolean(bytes: &[u8]) -> Option<bool> {
+    match bytes {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
+    }
+}
+
+/// Reads text.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+/// Appends an integer.
+pub fn put_int(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a floating-point number.
+pub fn put_float(out: &mut Vec<u8>, value: f64) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a boolean.
+pub fn put_boolean(out: &mut Vec<u8>, value: bool) {
+    out.push(value.into());
+}
+
+/// A struct: its fields in the order of the schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a>(Ends<'a>);
+
+impl<'a> Row<'a> {
+    /// Reads a struct of `n_fields`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], n_fields: usize) -> Option<Self> {
+        Ends::leading(bytes, n_fields).map(Self)
+    }
+
+    /// Bytes of the field at `index`: none outside the struct, `Some(None)` for null.
+    #[must_use]
+    pub fn get(self, index: usize) -> Option<Option<&'a [u8]>> {
+        self.0.get(index)
+    }
+
+    /// The fields in order; none = null.
+    pub fn iter(self) -> impl Iterator<Item = Option<&'a [u8]>> {
+        (0..self.0.len()).filter_map(move |index| self.0.get(index))
+    }
+}
+
+/// An array's items, or a map's keys and values in turn.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a>(Ends<'a>);
+
+impl<'a> List<'a> {
+    /// Reads an array or map.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        Ends::trailing(bytes).map(Self)
+    }
+
+    /// Number of items; of a map twice the number of its pairs.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no item.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.len() == 0
+    }
+
+    /// Bytes of the item at `index`: none outside, `Some(None)` for null.
+    #[must_use]
+    pub fn get(self, index: usize) -> Option<Option<&'a [u8]>> {
+        self.0.get(index)
+    }
+
+    /// The items in order; none = null.
+    pub fn iter(self) -> impl Iterator<Item = Option<&'a [u8]>> {
+        (0..self.0.len()).filter_map(move |index| self.0.get(index))
+    }
+}
+
+/// Writes a struct's fields in the order of its schema.
+#[derive(Debug)]
+pub struct RowWriter {
+    table_at: usize,
+    items_at: usize,
+    n_fields: usize,
+    written: usize,
+}
+
+impl RowWriter {
+    /// Starts a struct of `n_fields` at the end of `out`.
+    pub fn start(out: &mut Vec<u8>, n_fields: usize) -> Self {
+        let table_at = out.len();
+        out.resize(table_at + n_fields * 4, 0);
+        Self { table_at, items_at: out.len(), n_fields, written: 0 }
+    }
+
+    /// Says that the next field was appended to `out`, or is null. Fields beyond the number given
+    /// at the start are cut off again.
+    pub fn field(&mut self, out: &mut Vec<u8>, null: bool) {
+        if self.written >= self.n_fields {
+            return;
+        }
+        let word = end_word(out.len() - self.items_at, null).to_le_bytes();
+        let at = self.table_at + self.written * 4;
+        if let Some(slot) = out.get_mut(at..at + 4) {
+            slot.copy_from_slice(&word);
+        }
+        self.written += 1;
+    }
+
+    /// Appends the next field as it lies in another row; none = null.
+    pub fn copy(&mut self, out: &mut Vec<u8>, field: Option<&[u8]>) {
+        out.extend_from_slice(field.unwrap_or_default());
+        self.field(out, field.is_none());
+    }
+}
+
+/// Writes an array's items, or a map's keys and values in turn.
+#[derive(Debug)]
+pub struct ListWriter {
+    items_at: usize,
+    ends: Vec<u32>,
+}
+
+impl ListWriter {
+    /// Starts an array or map at the end of `out`.
+    #[must_use]
+    pub const fn start(out: &[u8]) -> Self {
+        Self { items_at: out.len(), ends: Vec::new() }
+    }
+
+    /// Says that the next item was appended to `out`, or is null.
+    pub fn item(&mut self, out: &[u8], null: bool) {
+        self.ends.push(end_word(out.len() - self.items_at, null));
+    }
+
+    /// Appends the next item as it lies in another list; none = null.
+    pub fn copy(&mut self, out: &mut Vec<u8>, item: Option<&[u8]>) {
+        out.extend_from_slice(item.unwrap_or_default());
+        self.item(out, item.is_none());
+    }
+
+    /// Ends the array or map.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        for end in &self.ends {
+            out.extend_from_slice(&end.to_le_bytes());
+        }
+        out.extend_from_slice(&(self.ends.len() as u32).to_le_bytes());
+    }
+}

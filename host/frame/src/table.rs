@@ -1,0 +1,65 @@
+//! The table of ends that arrays, maps and structs share: one `u32` an item, its end relative to the
+//! first item's byte; the top bit says that the item is null.
+
+const NULL_BIT: u32 = 1 << 31;
+
+/// Items lying one after another, found by their ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends<'a> {
+    ends: &'a [[u8; 4]],
+    items: &'a [u8],
+}
+
+impl<'a> Ends<'a> {
+    /// `ends` of `n` items in front, then the items: a struct's row.
+    pub(crate) fn leading(bytes: &'a [u8], n: usize) -> Option<Self> {
+        let (ends, items) = bytes.split_at_checked(n.checked_mul(4)?)?;
+        Self { ends: ends.as_chunks().0, items }.checked()
+    }
+
+    /// The items, then their ends, then their number: arrays and maps, whose writer does not know
+    /// the number in advance.
+    pub(crate) fn trailing(bytes: &'a [u8]) -> Option<Self> {
+        let (rest, n) = bytes.split_last_chunk::<4>()?;
+        let n = u32::from_le_bytes(*n) as usize;
+        let (items, ends) = rest.split_at_checked(rest.len().checked_sub(n.checked_mul(4)?)?)?;
+        Self { ends: ends.as_chunks().0, items }.checked()
+    }
+
+    /// Ends must rise and stay inside the items.
+    fn checked(self) -> Option<Self> {
+        let mut last = 0;
+        for end in self.ends {
+            let end = u32::from_le_bytes(*end) & !NULL_BIT;
+            if end < last || end as usize > self.items.len() {
+                return None;
+            }
+            last = end;
+        }
+        (last as usize == self.items.len()).then_some(self)
+    }
+
+    pub(crate) const fn len(self) -> usize {
+        self.ends.len()
+    }
+
+    /// The item at `index`: none outside, `Some(None)` for null.
+    pub(crate) fn get(self, index: usize) -> Option<Option<&'a [u8]>> {
+        let word = u32::from_le_bytes(*self.ends.get(index)?);
+        if word & NULL_BIT != 0 {
+            return Some(None);
+        }
+        let start = match index.checked_sub(1) {
+            None => 0,
+            Some(before) => u32::from_le_bytes(*self.ends.get(before)?) & !NULL_BIT,
+        };
+        self.items.get(start as usize..word as usize).map(Some)
+    }
+}
+
+/// The word for an item that ends at `end`.
+pub(crate) const fn end_word(end: usize, null: bool) -> u32 {
+    // A value of 2 GiB cannot lie in a frame whose limit is far below it.
+    let end = end as u32 & !NULL_BIT;
+    if null { end | NULL_BIT } else { end }
+}

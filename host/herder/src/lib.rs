@@ -1,0 +1,1 @@
+//! The control path: configuration to running tasks.

@@ -1,0 +1,1 @@
+//! Everything that talks to Kafka: the only crate that sees rdkafka.

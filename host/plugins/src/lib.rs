@@ -1,0 +1,1 @@
+//! WebAssembly plugins: the only crate that sees wasmtime.

@@ -1,0 +1,1 @@
+//! The REST API: the only crate that sees axum.

@@ -1,0 +1,1 @@
+//! The data path: source and sink tasks.

@@ -1,0 +1,1 @@
+//! Holds `tests/layers.rs`: which crate may use which.
