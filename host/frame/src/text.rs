@@ -77,7 +77,11 @@ pub fn write(
 ///
 /// # Errors
 /// When the bytes are no such value.
-pub fn to_text(schemas: &dyn SchemaSource, schema: SchemaId, value: Option<&[u8]>) -> Result<String, TextError> {
+pub fn to_text(
+    schemas: &dyn SchemaSource,
+    schema: SchemaId,
+    value: Option<&[u8]>,
+) -> Result<String, TextError> {
     let mut out = Vec::new();
     write(&mut out, schemas, schema, value)?;
     String::from_utf8(out).map_err(|_| TextError::Layout)
@@ -113,7 +117,9 @@ fn put_rows(
         Kind::Int32 | Kind::Int64 | Kind::Int8 | Kind::Int16 => {
             let number = rows::int(value).ok_or(TextError::Layout)?;
             match schema.name.as_deref() {
-                Some(logical::DATE) if schema.kind == Kind::Int32 => put_date(out, number.saturating_mul(DAY_MS)),
+                Some(logical::DATE) if schema.kind == Kind::Int32 => {
+                    put_date(out, number.saturating_mul(DAY_MS))
+                }
                 Some(logical::TIME) if schema.kind == Kind::Int32 => put_date(out, number),
                 Some(logical::TIMESTAMP) if schema.kind == Kind::Int64 => put_date(out, number),
                 _ => put_int(out, number),
@@ -172,7 +178,12 @@ fn put_struct(
     Ok(())
 }
 
-fn put_tape(out: &mut Vec<u8>, schemas: &dyn SchemaSource, value: &[u8], depth: usize) -> Result<(), TextError> {
+fn put_tape(
+    out: &mut Vec<u8>,
+    schemas: &dyn SchemaSource,
+    value: &[u8],
+    depth: usize,
+) -> Result<(), TextError> {
     let depth = depth.checked_sub(1).ok_or(TextError::TooDeep)?;
     match Value::new(value).ok_or(TextError::Layout)? {
         Value::Null => out.extend_from_slice(b"null"),

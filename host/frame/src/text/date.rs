@@ -7,7 +7,8 @@ use super::number::put_int;
 const GREGORIAN_FROM_DAY: i64 = -141_427;
 
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Appends the moment `millis` after the epoch as Java's `Date.toString` prints it in UTC.
 pub fn put_date(out: &mut Vec<u8>, millis: i64) {
@@ -17,7 +18,9 @@ pub fn put_date(out: &mut Vec<u8>, millis: i64) {
     out.extend_from_slice(WEEKDAYS.get(days.rem_euclid(7) as usize).copied().unwrap_or_default().as_bytes());
     out.push(b' ');
     out.extend_from_slice(MONTHS.get(month).copied().unwrap_or_default().as_bytes());
-    for (before, number) in [(b' ', day), (b' ', seconds / 3600), (b':', seconds / 60 % 60), (b':', seconds % 60)] {
+    for (before, number) in
+        [(b' ', day), (b' ', seconds / 3600), (b':', seconds / 60 % 60), (b':', seconds % 60)]
+    {
         out.extend_from_slice(&[before, b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
     }
     out.extend_from_slice(b" UTC ");

@@ -55,7 +55,9 @@ fn doubles_are_in_java_notation() {
 
 #[test]
 fn floats_have_the_digits_of_a_float() {
-    for (value, expected) in [(0.1, "0.1"), (3.9, "3.9"), (1.4e-45, "1.4E-45"), (f32::MAX, "3.4028235E38"), (1e10, "1.0E10")] {
+    for (value, expected) in
+        [(0.1, "0.1"), (3.9, "3.9"), (1.4e-45, "1.4E-45"), (f32::MAX, "3.4028235E38"), (1e10, "1.0E10")]
+    {
         assert_eq!(text(|out| put_float(out, value)), expected);
     }
 }
@@ -122,7 +124,13 @@ fn dates_are_printed_in_utc() {
 
 #[test]
 fn bytes_are_printed_in_base64() {
-    for (bytes, expected) in [(&b""[..], ""), (b"\0", "AA=="), (b"\0\x01", "AAE="), (b"\0\x01\xff", "AAH/"), (b"\xfb\xff\xfe\x07", "+//+Bw==")] {
+    for (bytes, expected) in [
+        (&b""[..], ""),
+        (b"\0", "AA=="),
+        (b"\0\x01", "AAE="),
+        (b"\0\x01\xff", "AAH/"),
+        (b"\xfb\xff\xfe\x07", "+//+Bw=="),
+    ] {
         assert_eq!(text(|out| put_base64(out, bytes)), expected);
     }
 }
