@@ -59,6 +59,8 @@ pub enum Validator {
     OneOfIgnoreCase(Vec<String>),
     /// A number within inclusive bounds.
     Range(Option<f64>, Option<f64>),
+    /// Null, or a number within inclusive bounds.
+    OptionalRange(Option<f64>, Option<f64>),
     /// `String must be non-empty`.
     NonEmptyString,
     /// `String may not be empty`, and no control characters: names of connectors.

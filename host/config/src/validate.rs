@@ -137,12 +137,10 @@ impl Validator {
         match (self, value) {
             (Self::OneOf(allowed), value) => match value {
                 Value::String(text) if allowed.contains(text) => Ok(()),
-                Value::List(items) => {
-                    match items.iter().find(|item| !allowed.contains(item)) {
-                        Some(item) => Err(invalid_value(name, item, &one_of(allowed))),
-                        None => Ok(()),
-                    }
-                }
+                Value::List(items) => match items.iter().find(|item| !allowed.contains(item)) {
+                    Some(item) => Err(invalid_value(name, item, &one_of(allowed))),
+                    None => Ok(()),
+                },
                 _ => fault(&one_of(allowed)),
             },
             (Self::OneOfIgnoreCase(allowed), value) => match value {
@@ -153,19 +151,26 @@ impl Validator {
                 }
             },
             (Self::Range(..), Value::Null) => fault("Value must be non-null"),
-            (Self::Range(min, max), value) => match (number(value), min, max) {
-                (Some(n), Some(min), _) if n < *min => fault(&format!("Value must be at least {}", bound(*min, value))),
-                (Some(n), _, Some(max)) if n > *max => fault(&format!("Value must be no more than {}", bound(*max, value))),
+            (Self::Range(min, max) | Self::OptionalRange(min, max), value) => match (number(value), min, max)
+            {
+                (Some(n), Some(min), _) if n < *min => {
+                    fault(&format!("Value must be at least {}", bound(*min, value)))
+                }
+                (Some(n), _, Some(max)) if n > *max => {
+                    fault(&format!("Value must be no more than {}", bound(*max, value)))
+                }
                 _ => Ok(()),
             },
-            (Self::NonEmptyString, Value::String(text)) if text.is_empty() => fault("String must be non-empty"),
+            (Self::NonEmptyString, Value::String(text)) if text.is_empty() => {
+                fault("String must be non-empty")
+            }
             (Self::NonEmptyWithoutControl, Value::String(text)) => match name_fault(text) {
                 Some(text) => fault(&text),
                 None => Ok(()),
             },
-            (Self::NonEmptyList, Value::List(items)) if items.is_empty() => {
-                Err(format!("Configuration '{name}' must not be empty. Valid values include: any non-empty value"))
-            }
+            (Self::NonEmptyList, Value::List(items)) if items.is_empty() => Err(format!(
+                "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
+            )),
             (Self::Regex, Value::String(pattern)) => match crate::java_regex(pattern) {
                 Err(text) => fault(&format!("Invalid regex: {text}")),
                 Ok(_) => Ok(()),
@@ -176,7 +181,9 @@ impl Validator {
             (Self::UniqueNonEmptyItems, Value::List(items)) if items.iter().any(String::is_empty) => {
                 Err(format!("Configuration '{name}' values must not be empty."))
             }
-            (Self::UniqueAliases, Value::List(items)) if has_twins(items) => fault("Duplicate alias provided."),
+            (Self::UniqueAliases, Value::List(items)) if has_twins(items) => {
+                fault("Duplicate alias provided.")
+            }
             (Self::PositiveOrDefault(text), Value::Integer(n)) if *n != -1 && *n < 1 => fault(text),
             (Self::Listeners, Value::List(items)) => {
                 match items.iter().find_map(|item| item.parse::<Listener>().err()) {
@@ -198,10 +205,12 @@ fn name_fault(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("String may not be empty".to_owned());
     }
-    let control: Vec<_> =
-        name.chars().filter(|c| c.is_control()).map(|c| u32::from(c).to_string()).collect();
+    let control: Vec<_> = name.chars().filter(|c| c.is_control()).map(|c| u32::from(c).to_string()).collect();
     (!control.is_empty()).then(|| {
-        format!("String may not contain control sequences but had the following ASCII chars: {}", control.join(", "))
+        format!(
+            "String may not contain control sequences but had the following ASCII chars: {}",
+            control.join(", ")
+        )
     })
 }
 
@@ -279,5 +288,148 @@ impl Parsed {
             Value::List(items) => items,
             _ => &[],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector;
+
+    fn map(pairs: &[(&str, &str)]) -> ConfigMap {
+        pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Everything that is wrong with a source's `pairs`, beyond what `given` is.
+    #[track_caller]
+    fn check(def: &ConfigDef, pairs: &[(&str, &str)], expected: &[(&str, &str)]) {
+        let mut config = map(&[("name", "n"), ("connector.class", "c")]);
+        config.extend(map(pairs));
+        let values = def.validate(&config);
+        let errors: Vec<_> = values
+            .iter()
+            .flat_map(|value| value.errors.iter().map(|error| (value.name.as_str(), error.as_str())))
+            .collect();
+        assert_eq!(errors, expected, "{pairs:?}");
+        let parsed: Vec<_> = def.parse(&config).errors;
+        assert_eq!(
+            parsed.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect::<Vec<_>>(),
+            expected
+        );
+    }
+
+    #[test]
+    fn faults_read_as_in_kafka_connect() {
+        let source = connector::source();
+        let faulty = [
+            ("name", "", "Invalid value  for configuration name: String may not be empty"),
+            (
+                "name",
+                "a\u{7}\u{1b}b",
+                "Invalid value a\u{7}\u{1b}b for configuration name: String may not contain control sequences but had the following ASCII chars: 7, 27",
+            ),
+            ("tasks.max", "0", "Invalid value 0 for configuration tasks.max: Value must be at least 1"),
+            (
+                "errors.tolerance",
+                "some",
+                "Invalid value some for configuration errors.tolerance: String must be one of: none, all",
+            ),
+            (
+                "errors.tolerance",
+                "ALL",
+                "Invalid value ALL for configuration errors.tolerance: String must be one of: none, all",
+            ),
+            (
+                "errors.retry.timeout",
+                "x",
+                "Invalid value x for configuration errors.retry.timeout: Not a number of type LONG",
+            ),
+            (
+                "errors.log.enable",
+                "maybe",
+                "Invalid value maybe for configuration errors.log.enable: Expected value to be either true or false",
+            ),
+            (
+                "config.action.reload",
+                "never",
+                "Invalid value never for configuration config.action.reload: String must be one of: none, restart",
+            ),
+            (
+                "tasks.max.enforce",
+                "x",
+                "Invalid value x for configuration tasks.max.enforce: Expected value to be either true or false",
+            ),
+            (
+                "offsets.storage.topic",
+                " ",
+                "Invalid value  for configuration offsets.storage.topic: String must be non-empty",
+            ),
+            (
+                "transforms",
+                "a,a",
+                "Invalid value [a, a] for configuration transforms: Duplicate alias provided.",
+            ),
+            (
+                "exactly.once.support",
+                "no",
+                "Invalid value no for configuration exactly.once.support: String must be one of (case insensitive): REQUESTED, REQUIRED",
+            ),
+            (
+                "transaction.boundary.interval.ms",
+                "-1",
+                "Invalid value -1 for configuration transaction.boundary.interval.ms: Value must be at least 0",
+            ),
+        ];
+        for (key, value, text) in faulty {
+            check(&source, &[(key, value)], &[(key, text)]);
+        }
+        check(&source, &[("exactly.once.support", "REQUIRED"), ("batch.size", "-1")], &[]);
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_reported_as_null_too() {
+        let texts = [
+            ("tasks.max", "Invalid value x for configuration tasks.max: Not a number of type INT"),
+            ("tasks.max", "Invalid value null for configuration tasks.max: Value must be non-null"),
+        ];
+        check(&connector::source(), &[("tasks.max", "x")], &texts);
+    }
+
+    #[test]
+    fn a_missing_name_is_one_fault() {
+        let values = connector::common().validate(&map(&[("connector.class", "c")]));
+        let errors: Vec<_> = values.into_iter().flat_map(|value| value.errors).collect();
+        assert_eq!(errors, ["Missing required configuration \"name\" which has no default value."]);
+    }
+
+    #[test]
+    fn lists_of_topics_are_checked_item_by_item() {
+        let sink = connector::sink();
+        check(
+            &sink,
+            &[("topics", "a,a")],
+            &[("topics", "Configuration 'topics' values must not be duplicated.")],
+        );
+        check(
+            &sink,
+            &[("topics", "a,,b")],
+            &[("topics", "Configuration 'topics' values must not be empty.")],
+        );
+        let text = "Invalid value [ for configuration topics.regex: Invalid regex: Unclosed character class near index 0\n[\n^";
+        check(&sink, &[("topics.regex", "[")], &[("topics.regex", text)]);
+    }
+
+    #[test]
+    fn values_are_shown_as_in_answers() {
+        let def = ConfigDef::new(vec![
+            crate::ConfigKey::new("list", crate::ConfigType::List, crate::Importance::Low, "")
+                .default_value("a, b"),
+            crate::ConfigKey::new("secret", crate::ConfigType::Password, crate::Importance::Low, "")
+                .optional(),
+            crate::ConfigKey::new("n", crate::ConfigType::Int, crate::Importance::Low, "").default_value("5"),
+        ]);
+        let shown: Vec<_> =
+            def.validate(&map(&[("secret", "x"), ("n", "q")])).into_iter().map(|v| v.value).collect();
+        assert_eq!(shown, [Some("a,b".to_owned()), Some("[hidden]".to_owned()), None]);
     }
 }

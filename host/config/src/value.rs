@@ -73,7 +73,7 @@ impl Value {
 
 /// Java's `String.trim`: everything up to the space goes, other white space stays.
 #[must_use]
-pub fn trim(text: &str) -> &str {
+pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 

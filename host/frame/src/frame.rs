@@ -121,6 +121,23 @@ impl<'a> Frame<'a> {
         })
     }
 
+    /// The frame without records.
+    pub const EMPTY: Self =
+        Self { entries: &[], heap: &[], topics: Table(&[]), source_partitions: Table(&[]) };
+
+    /// Changes the fixed parts of the records in place, for a frame that this process built or
+    /// checked before. Spans and indexes that `edit` sets must lie in the frame.
+    pub fn edit(bytes: &mut [u8], mut edit: impl FnMut(usize, &mut Entry)) {
+        let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let (Some(count), Some(at)) = (word(8), word(28)) else { return };
+        let entries = bytes.get_mut(at as usize..).unwrap_or_default().as_chunks_mut().0;
+        for (index, slot) in entries.iter_mut().take(count as usize).enumerate() {
+            let mut entry = Entry::from_bytes(slot);
+            edit(index, &mut entry);
+            *slot = entry.to_bytes();
+        }
+    }
+
     /// Number of records.
     #[must_use]
     pub const fn len(&self) -> usize {

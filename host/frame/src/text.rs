@@ -70,7 +70,8 @@ pub fn write(
     schema: SchemaId,
     value: Option<&[u8]>,
 ) -> Result<(), TextError> {
-    put_any(out, schemas, schema, value, DEPTH_MAX)
+    // The limit counts containers; what lies in the deepest one is no level of its own.
+    put_any(out, schemas, schema, value, DEPTH_MAX + 1)
 }
 
 /// As [`write()`], into a text of its own.
@@ -197,7 +198,7 @@ fn put_tape(
         Value::Map(list) => put_map(out, list, |out, _, value| put_any(out, schemas, 0, value, depth))?,
         Value::Decimal(scale, unscaled) => put_decimal(out, scale, unscaled)?,
         Value::Date(millis) => put_date(out, millis),
-        Value::Struct(schema, row) => put_any(out, schemas, schema, Some(row), depth)?,
+        Value::Struct(schema, row) => put_any(out, schemas, schema, Some(row), depth + 1)?,
     }
     Ok(())
 }

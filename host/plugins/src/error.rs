@@ -68,7 +68,9 @@ pub enum InstallError {
         expected: String,
     },
     /// A component of another purpose.
-    #[error("this component does not export {expected}, so it is no plugin of Kafka Connect; it exports {exports}")]
+    #[error(
+        "this component does not export {expected}, so it is no plugin of Kafka Connect; it exports {exports}"
+    )]
     NoPluginApi {
         /// Interface that is missing.
         expected: String,
@@ -259,7 +261,9 @@ pub enum CallError {
     #[error("{0}")]
     Refused(String),
     /// No such plugin.
-    #[error("Failed to find any class that implements Connector, transformation or predicate and which name matches {0}")]
+    #[error(
+        "Failed to find any class that implements Connector, transformation or predicate and which name matches {0}"
+    )]
     UnknownClass(String),
     /// The worker has no room for another instance.
     #[error("no room for another instance of a plugin: {0}")]

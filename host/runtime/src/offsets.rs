@@ -107,8 +107,8 @@ impl<A: Ack> Submitted<A> {
     }
 
     /// Takes out the acknowledged front of every queue and answers the last offset of each; the
-    /// groups taken out go to `done`.
-    pub(crate) fn take_committable(&mut self, mut done: impl FnMut(A)) -> Vec<Committable> {
+    /// groups taken out go to `done`, with their size.
+    pub(crate) fn take_committable(&mut self, mut done: impl FnMut(A, InFlight)) -> Vec<Committable> {
         let mut committable = Vec::new();
         self.partitions.retain(|_, queue| {
             let mut last = None;
@@ -116,7 +116,7 @@ impl<A: Ack> Submitted<A> {
                 if let Progress::At(offset) = group.progress {
                     last = Some(offset);
                 }
-                done(group.ack);
+                done(group.ack, InFlight { n_records: group.n_records, n_bytes: group.n_bytes });
             }
             committable.extend(last.map(|offset| (queue.text.clone(), offset)));
             !queue.groups.is_empty()
@@ -182,10 +182,10 @@ mod tests {
         let (first, second) = (fake(1), fake(0));
         submit(&mut submitted, "p", 1, &first);
         submit(&mut submitted, "p", 2, &second);
-        assert_eq!(submitted.take_committable(|_| ()), []);
+        assert_eq!(submitted.take_committable(|_, _| ()), []);
         assert_eq!(submitted.in_flight(), InFlight { n_records: 1, n_bytes: 10 });
         first.0.set((0, false));
-        assert_eq!(submitted.take_committable(|_| ()), [("p".to_owned(), Some("2".to_owned()))]);
+        assert_eq!(submitted.take_committable(|_, _| ()), [("p".to_owned(), Some("2".to_owned()))]);
         assert_eq!(submitted.in_flight(), InFlight::default());
     }
 
@@ -194,7 +194,7 @@ mod tests {
         let mut submitted = Submitted::new(false);
         submit(&mut submitted, "slow", 1, &fake(1));
         submit(&mut submitted, "quick", 7, &fake(0));
-        assert_eq!(submitted.take_committable(|_| ()), [("quick".to_owned(), Some("7".to_owned()))]);
+        assert_eq!(submitted.take_committable(|_, _| ()), [("quick".to_owned(), Some("7".to_owned()))]);
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
             let ack = fake(0);
             ack.0.set((0, true));
             submit(&mut submitted, "p", 1, &ack);
-            assert_eq!(submitted.take_committable(|_| ()).len(), n, "failures pass: {failures_pass}");
+            assert_eq!(submitted.take_committable(|_, _| ()).len(), n, "failures pass: {failures_pass}");
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(submitted.in_flight(), InFlight { n_records: 3, n_bytes: 30 });
         ack.0.set((0, false));
         let mut n_done = 0;
-        assert_eq!(submitted.take_committable(|_| n_done += 1), []);
+        assert_eq!(submitted.take_committable(|_, _| n_done += 1), []);
         assert_eq!(n_done, 1);
     }
 
@@ -238,7 +238,7 @@ mod tests {
             let mut committed: HashMap<String, u64> = HashMap::new();
             let mut waiting: Vec<usize> = (0..all.len()).filter(|at| all.get(*at).unwrap().1.pending() > 0).collect();
             for index in order {
-                for (partition, offset) in submitted.take_committable(|_| ()) {
+                for (partition, offset) in submitted.take_committable(|_, _| ()) {
                     let offset: u64 = offset.unwrap().parse().unwrap();
                     let before = committed.insert(partition.clone(), offset);
                     prop_assert!(before.is_none_or(|before| before < offset));
@@ -254,7 +254,7 @@ mod tests {
                 let at = waiting.swap_remove(index.index(waiting.len()));
                 all.get(at).unwrap().1.0.set((0, false));
             }
-            submitted.take_committable(|_| ());
+            submitted.take_committable(|_, _| ());
             prop_assert!(waiting.is_empty());
             prop_assert_eq!(submitted.groups().count(), 0);
         }

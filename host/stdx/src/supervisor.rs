@@ -36,6 +36,13 @@ pub enum TaskKind {
     Metrics,
 }
 
+impl TaskKind {
+    /// Whether the process cannot do without this work.
+    const fn is_vital(self) -> bool {
+        matches!(self, Self::RestServer | Self::Herder | Self::TopicLog | Self::EpochTicker)
+    }
+}
+
 /// Starts background work and waits for its end.
 #[derive(Clone, Debug, Default)]
 pub struct Supervisor {
@@ -65,7 +72,7 @@ impl Supervisor {
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         let span = tracing::info_span!("", task = ?kind, name);
-        let guard = NotePanic { kind, name: name.to_owned() };
+        let guard = NotePanic { kind, name: name.to_owned(), stop: self.stop.clone() };
         self.tasks.spawn(
             async move {
                 let _guard = guard;
@@ -85,16 +92,21 @@ impl Supervisor {
     }
 }
 
-/// Logs when it is dropped by a panic: the work ended without its result.
+/// Logs when it is dropped by a panic: the work ended without its result. Stops everything when that
+/// work was vital: a worker that only seems to work is worse than none.
 struct NotePanic {
     kind: TaskKind,
     name: String,
+    stop: CancellationToken,
 }
 
 impl Drop for NotePanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!(kind = ?self.kind, name = self.name, "background work ended by a panic");
+            if self.kind.is_vital() {
+                self.stop.cancel();
+            }
         }
     }
 }
@@ -110,6 +122,16 @@ mod tests {
         let work = supervisor.spawn(TaskKind::Metrics, "test", async move { stop.cancelled().await });
         assert_eq!(supervisor.shut_down(Duration::from_secs(5)).await, 0);
         assert!(work.is_finished());
+    }
+
+    #[tokio::test]
+    #[allow(clippy::panic, reason = "that is what is tested")]
+    async fn a_panic_of_vital_work_stops_everything() {
+        let supervisor = Supervisor::new();
+        let ended = supervisor.spawn(TaskKind::SinkTask, "one of many", async { panic!("on purpose") }).await;
+        assert!(ended.is_err() && !supervisor.stop_token().is_cancelled());
+        let ended = supervisor.spawn(TaskKind::Herder, "the only one", async { panic!("on purpose") }).await;
+        assert!(ended.is_err() && supervisor.stop_token().is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,8 +6,8 @@
 
 pub mod logging;
 mod metrics;
-mod task;
 mod table;
+mod task;
 mod window;
 
 pub use metrics::{CONTENT_TYPE, ConnectorMetrics, Metrics};

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, Weak};
 
 use cofferdam_stdx::time::wall_ms;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelValue, LabelValueEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelValue, LabelValueEncoder, MetricEncoder, NoLabelSet, text,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
@@ -159,28 +161,38 @@ impl Collector for Known {
 }
 
 impl Known {
-    fn worker(&self, page: &mut Page<'_>, tasks: &[Arc<TaskSeries>], connectors: &[Arc<ConnectorSeries>]) -> fmt::Result {
-        let none: [(&str, &str); 0] = [];
-        let version = [("version", env!("CARGO_PKG_VERSION"))];
-        page.one("cofferdam_build_info", "Version of this worker", Shape::Gauge, &version, Number::Whole(1))?;
+    fn worker(
+        &self,
+        page: &mut Page<'_>,
+        tasks: &[Arc<TaskSeries>],
+        connectors: &[Arc<ConnectorSeries>],
+    ) -> fmt::Result {
+        let version = ([("version", env!("CARGO_PKG_VERSION"))], Number::Whole(1));
+        page.family(
+            "cofferdam_build_info",
+            "Version of this worker",
+            Shape::Gauge,
+            std::iter::once(version),
+        )?;
         let started = Number::Real(real(u64::try_from(self.started_ms).unwrap_or(0)) / 1e3);
-        page.one("kafka_connect_start_time_seconds", "When the worker started", Shape::Gauge, &none, started)?;
+        page.one("kafka_connect_start_time_seconds", "When the worker started", Shape::Gauge, started)?;
         for (name, help, value) in process() {
             let shape = if name.contains("cpu") { Shape::Counter } else { Shape::Gauge };
-            page.one(name, help, shape, &none, value)?;
+            page.one(name, help, shape, value)?;
         }
         let counts = [
             ("kafka_connect_worker_connector_count", "Connectors that run here", connectors.len()),
             ("kafka_connect_worker_task_count", "Tasks that run here", tasks.len()),
         ];
         for (name, help, n) in counts {
-            page.one(name, help, Shape::Gauge, &none, Number::Whole(n as u64))?;
+            page.one(name, help, Shape::Gauge, Number::Whole(n as u64))?;
         }
         for (what, starts) in [("connector", &self.connector_starts), ("task", &self.task_starts)] {
             let (succeeded, failed) = (starts.succeeded.load(Relaxed), starts.failed.load(Relaxed));
-            for (which, n) in [("attempts", succeeded + failed), ("success", succeeded), ("failure", failed)] {
+            for (which, n) in [("attempts", succeeded + failed), ("success", succeeded), ("failure", failed)]
+            {
                 let name = format!("kafka_connect_worker_{what}_startup_{which}");
-                page.one(&name, &format!("Starts of a {what}: {which}"), Shape::Counter, &none, Number::Whole(n))?;
+                page.one(&name, &format!("Starts of a {what}: {which}"), Shape::Counter, Number::Whole(n))?;
             }
         }
         task_counts(page, tasks)
@@ -218,7 +230,8 @@ fn connector_states(page: &mut Page<'_>, connectors: &[Arc<ConnectorSeries>]) ->
         ("connector_version", "Version of a connector's plugin", |c| &c.version),
     ];
     for (label, help, get) in texts {
-        let rows = connectors.iter().map(|c| ([("connector", c.name.as_str()), (label, get(c).as_str())], one));
+        let rows =
+            connectors.iter().map(|c| ([("connector", c.name.as_str()), (label, get(c).as_str())], one));
         page.family(&format!("kafka_connect_connector_{label}"), help, Shape::Gauge, rows)?;
     }
     Ok(())
@@ -279,7 +292,12 @@ fn lags(page: &mut Page<'_>, tasks: &[Arc<TaskSeries>]) -> fmt::Result {
             rows.push(([connector, number, topic, partition], lag));
         }
     }
-    page.family("cofferdam_sink_lag_records", "Records that a sink has not read yet", Shape::Gauge, rows.into_iter())
+    page.family(
+        "cofferdam_sink_lag_records",
+        "Records that a sink has not read yet",
+        Shape::Gauge,
+        rows.into_iter(),
+    )
 }
 
 fn plugin_series(page: &mut Page<'_>, tasks: &[Arc<TaskSeries>]) -> fmt::Result {
@@ -292,8 +310,18 @@ fn plugin_series(page: &mut Page<'_>, tasks: &[Arc<TaskSeries>]) -> fmt::Result 
         counts.extend(lock(&task.plugin_counts).iter().map(|(name, n)| (labels(name), Number::Whole(*n))));
         gauges.extend(lock(&task.plugin_gauges).iter().map(|(name, v)| (labels(name), Number::Real(*v))));
     }
-    page.family("cofferdam_plugin_count", "What plugins count of their own", Shape::Counter, counts.into_iter())?;
-    page.family("cofferdam_plugin_value", "What plugins measure of their own", Shape::Gauge, gauges.into_iter())
+    page.family(
+        "cofferdam_plugin_count",
+        "What plugins count of their own",
+        Shape::Counter,
+        counts.into_iter(),
+    )?;
+    page.family(
+        "cofferdam_plugin_value",
+        "What plugins measure of their own",
+        Shape::Gauge,
+        gauges.into_iter(),
+    )
 }
 
 fn id(task: &TaskSeries) -> [(&'static str, Label<'_>); 2] {
@@ -308,12 +336,15 @@ fn process() -> Vec<(&'static str, &'static str, Number)> {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name in parentheses may hold blanks: fields are counted behind it, from the third.
     if let Some((_, fields)) = stat.rsplit_once(')') {
-        let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse().ok()).collect();
+        let ticks: Vec<u64> =
+            fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse().ok()).collect();
         let seconds = real(ticks.iter().sum()) / TICKS;
         found.push(("process_cpu_seconds", "Processor time of this process", Number::Real(seconds)));
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let rss = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     if let Some(kib) = rss {
         found.push(("process_resident_memory_bytes", "Memory of this process", Number::Whole(kib * 1024)));
     }
@@ -324,18 +355,9 @@ fn process() -> Vec<(&'static str, &'static str, Number)> {
 struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
-    fn one<V: EncodeLabelValue, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        shape: Shape,
-        labels: &[(&'static str, V); N],
-        value: Number,
-    ) -> fmt::Result
-    where
-        for<'v> &'v V: EncodeLabelValue,
-    {
-        let labels: [(&'static str, &V); N] = labels.each_ref().map(|(key, value)| (*key, value));
+    /// A series of the worker as a whole.
+    fn one(&mut self, name: &str, help: &str, shape: Shape, value: Number) -> fmt::Result {
+        let labels: [(&str, &str); 0] = [];
         self.family(name, help, shape, std::iter::once((labels, value)))
     }
 
@@ -357,15 +379,23 @@ impl Page<'_> {
         };
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in rows {
-            let mut metric = family.encode_family(&labels)?;
-            match (shape, value) {
-                (Shape::Counter, Number::Whole(n)) => metric.encode_counter::<NoLabelSet, _, f64>(&n, None)?,
-                (Shape::Counter, Number::Real(n)) => metric.encode_counter::<NoLabelSet, _, f64>(&n, None)?,
-                (Shape::Gauge, Number::Whole(n)) => metric.encode_gauge(&n)?,
-                (Shape::Gauge, Number::Real(n)) => metric.encode_gauge(&n)?,
+            // An empty set of labels would be printed as `{}`.
+            if N == 0 {
+                write(&mut family, shape, value)?;
+            } else {
+                write(&mut family.encode_family(&labels)?, shape, value)?;
             }
         }
         Ok(())
+    }
+}
+
+fn write(metric: &mut MetricEncoder<'_>, shape: Shape, value: Number) -> fmt::Result {
+    match (shape, value) {
+        (Shape::Counter, Number::Whole(n)) => metric.encode_counter::<NoLabelSet, _, f64>(&n, None),
+        (Shape::Counter, Number::Real(n)) => metric.encode_counter::<NoLabelSet, _, f64>(&n, None),
+        (Shape::Gauge, Number::Whole(n)) => metric.encode_gauge(&n),
+        (Shape::Gauge, Number::Real(n)) => metric.encode_gauge(&n),
     }
 }
 
@@ -386,3 +416,7 @@ impl EncodeLabelValue for Label<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -346,7 +346,7 @@ impl Histogram {
 
     /// Sum in seconds, count, and the count of each bucket with its upper bound.
     pub(crate) fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
-        let bounds = BUCKETS.iter().copied().chain([f64::MAX]);
+        let bounds = BUCKETS.iter().copied().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(self.counts.iter().map(|count| count.load(Relaxed))).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
         (real(self.sum_ns.load(Relaxed)) / 1e9, count, buckets)

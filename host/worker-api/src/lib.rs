@@ -4,7 +4,7 @@
 //! the other. A herder can so be tested without tasks and a task without a herder.
 
 use async_trait::async_trait;
-use cofferdam_api::{ConfigMap, ConnectorName, State, TargetState, TaskId};
+use cofferdam_api::{Class, ConfigMap, ConnectorName, State, TargetState, TaskId};
 use cofferdam_config::ConfigDef;
 
 /// What a plugin is.
@@ -47,6 +47,8 @@ pub struct Failure {
     pub message: String,
     /// What the status shows as trace: the message, its causes, a guest's backtrace.
     pub trace: String,
+    /// What can be done: whether asking again may help.
+    pub class: Class,
 }
 
 /// What a plugin says of one of its keys.

@@ -232,7 +232,8 @@ fn foreign_bytes_are_an_error() {
     assert_eq!(to_text(&|_| None, 0, Some(&[99])), Err(TextError::Layout));
     assert_eq!(to_text(&|_| None, 0, Some(&[Tag::String as u8, 0xff])), Err(TextError::Layout));
     let mut deep = vec![Tag::Null as u8];
-    for _ in 0..=DEPTH_MAX {
+    for level in 0..=DEPTH_MAX {
+        assert!(to_text(&|_| None, 0, Some(&deep)).is_ok(), "{level}");
         let mut outer = Vec::new();
         let mut array = tape::start_array(&mut outer);
         array.copy(&mut outer, Some(&deep));

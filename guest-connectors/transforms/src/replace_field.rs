@@ -1,0 +1,219 @@
+//! ReplaceField: fields are left out or get other names.
+
+use std::marker::PhantomData;
+
+use cofferdam_sdk::rows::RowWriter;
+use cofferdam_sdk::schemas::BySchema;
+use cofferdam_sdk::{
+    Config, ConfigDef, Error, Flow, Key as ConfigKey, PluginInfo, Problem, Record, Result, Schema, SchemaId,
+    Transform, schemas, tape,
+};
+
+use crate::operand::{self, MapWriter, add_field, copy_basics};
+use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, replace_null_with_default, sided};
+
+const PURPOSE: &str = "field replacement";
+
+/// Filters and renames fields of a key or value.
+pub(crate) struct ReplaceField<S> {
+    rules: Rules,
+    defaults: bool,
+    plans: BySchema<Plan>,
+    map: MapWriter,
+    side: PhantomData<S>,
+}
+
+struct Rules {
+    exclude: Vec<String>,
+    include: Vec<String>,
+    /// Old name and new name.
+    renames: Vec<(String, String)>,
+}
+
+struct Plan {
+    schema: SchemaId,
+    /// Number of fields before.
+    n_fields: usize,
+    /// For each field the place that it had, and its default.
+    fields: Vec<(usize, Option<Vec<u8>>)>,
+}
+
+impl<S: Side> Transform for ReplaceField<S> {
+    fn info() -> PluginInfo {
+        sided::<S>("ReplaceField").doc("Filter or rename fields.").config(
+            ConfigDef::new()
+                .key(
+                    ConfigKey::list("exclude")
+                        .default("")
+                        .doc("Fields to exclude. This takes precedence over the fields to include."),
+                )
+                .key(
+                    ConfigKey::list("include")
+                        .default("")
+                        .doc("Fields to include. If specified, only these fields will be used."),
+                )
+                .key(
+                    ConfigKey::list("renames").default("").doc(
+                        "Field rename mappings, as a list of old and new name with a colon between them.",
+                    ),
+                )
+                .key(replace_null_with_default()),
+        )
+    }
+
+    fn validate(config: &Config) -> Vec<Problem> {
+        match renames(config) {
+            Err(Error::Config(problems)) => problems,
+            _ => Vec::new(),
+        }
+    }
+
+    fn configure(config: &Config) -> Result<Self> {
+        let list = |key| config.list(key).into_iter().map(str::to_owned).collect();
+        Ok(Self {
+            rules: Rules { exclude: list("exclude"), include: list("include"), renames: renames(config)? },
+            defaults: config.boolean(REPLACE_NULL_WITH_DEFAULT)?,
+            plans: BySchema::new(),
+            map: MapWriter::default(),
+            side: PhantomData,
+        })
+    }
+
+    fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
+        let schema = record.schema(S::PART);
+        let is_null =
+            if schema == 0 { operand::is_null(record.get(S::PART)) } else { record.get(S::PART).is_none() };
+        if is_null {
+            return Ok(Flow::Keep);
+        }
+        let (rules, writer) = (&self.rules, &mut self.map);
+        if schema == 0 {
+            record.rewrite(S::PART, |record, out| {
+                rules.map(operand::map(record.get(S::PART), PURPOSE)?, writer, out);
+                Ok(0)
+            })?;
+            return Ok(Flow::Keep);
+        }
+        let defaults = self.defaults;
+        let plan = self.plans.get_or_try_insert(schema, || {
+            rules.plan(&*operand::struct_schema(schema, PURPOSE, false)?, defaults)
+        })?;
+        record.rewrite(S::PART, |record, out| {
+            let row = operand::row(record.get(S::PART).unwrap_or_default(), plan.n_fields)?;
+            let mut writer = RowWriter::start(out, plan.fields.len());
+            for (place, default) in &plan.fields {
+                let value = row.get(*place).ok_or_else(operand::layout)?;
+                writer.copy(out, value.or(default.as_deref()));
+            }
+            Ok(plan.schema)
+        })?;
+        Ok(Flow::Keep)
+    }
+}
+
+fn renames(config: &Config) -> Result<Vec<(String, String)>> {
+    let mappings = config.list("renames");
+    let mut renames: Vec<(String, String)> = Vec::new();
+    for mapping in &mappings {
+        // As Java splits: what is empty at the end does not count as a part.
+        let parts = match mapping.trim_end_matches(':').split(':').collect::<Vec<_>>().as_slice() {
+            [old, new] => Some(((*old).to_owned(), (*new).to_owned())),
+            _ => None,
+        };
+        let Some((old, new)) = parts else {
+            let value = format!("[{}]", mappings.join(", "));
+            return Err(Error::invalid("renames", &value, format_args!("Invalid rename mapping: {mapping}")));
+        };
+        // Of two mappings of one field the later one counts.
+        renames.retain(|(known, _)| *known != old);
+        renames.push((old, new));
+    }
+    Ok(renames)
+}
+
+impl Rules {
+    fn keeps(&self, name: &str) -> bool {
+        !self.exclude.iter().any(|excluded| excluded == name)
+            && (self.include.is_empty() || self.include.iter().any(|included| included == name))
+    }
+
+    fn renamed<'a>(&'a self, name: &'a str) -> &'a str {
+        self.renames.iter().find(|(old, _)| old == name).map_or(name, |(_, new)| new)
+    }
+
+    /// The old name of a field of the result.
+    fn named_before<'a>(&'a self, name: &'a str) -> &'a str {
+        self.renames.iter().rev().find(|(_, new)| new == name).map_or(name, |(old, _)| old)
+    }
+
+    fn plan(&self, schema: &Schema, defaults: bool) -> Result<Plan> {
+        let mut changed = copy_basics(schema);
+        for field in schema.fields.iter().filter(|field| self.keeps(&field.name)) {
+            add_field(&mut changed, self.renamed(&field.name), field.schema)?;
+        }
+        let mut fields = Vec::with_capacity(changed.fields.len());
+        for field in &changed.fields {
+            let before = self.named_before(&field.name);
+            let place = schema
+                .field_index(before)
+                .ok_or_else(|| Error::bad_record(format!("{before} is not a valid field name")))?;
+            let default = match schema.fields.get(place) {
+                Some(field) if defaults => operand::default_of(field.schema)?,
+                _ => None,
+            };
+            fields.push((place, default));
+        }
+        Ok(Plan { schema: schemas::define(&changed)?, n_fields: schema.fields.len(), fields })
+    }
+
+    fn map(&self, map: operand::Map<'_>, writer: &mut MapWriter, out: &mut Vec<u8>) {
+        writer.start(out);
+        if self.renames.is_empty() {
+            for (key, value) in map.pairs() {
+                if text(key).is_none_or(|name| self.keeps(name)) {
+                    writer.copy(out, key, value);
+                }
+            }
+        } else {
+            self.rename(map, writer, out);
+        }
+        writer.finish(out);
+    }
+
+    /// New names may meet names that are there: as in a Java map, the later value counts, at the
+    /// place of the first. Only names that something is renamed to can meet.
+    fn rename(&self, map: operand::Map<'_>, writer: &mut MapWriter, out: &mut Vec<u8>) {
+        let named = |key| {
+            let name = text(key)?;
+            self.keeps(name).then(|| self.renamed(name))
+        };
+        for (at, (key, value)) in map.pairs().enumerate() {
+            let Some(name) = text(key) else {
+                writer.copy(out, key, value);
+                continue;
+            };
+            if !self.keeps(name) {
+                continue;
+            }
+            let new = self.renamed(name);
+            let mut value = value;
+            if self.renames.iter().any(|(_, target)| target == new) {
+                if map.pairs().take(at).any(|(key, _)| named(key) == Some(new)) {
+                    continue;
+                }
+                for (key, later) in map.pairs().skip(at + 1) {
+                    if named(key) == Some(new) {
+                        value = later;
+                    }
+                }
+            }
+            writer.key(out, new);
+            out.extend_from_slice(value);
+            writer.item(out);
+        }
+    }
+}
+
+fn text(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(tape::string_bytes(key)?).ok()
+}

@@ -1,0 +1,11 @@
+//! What becomes of records that fail: tried again, reported, tolerated or not.
+
+mod exception;
+mod report;
+mod retry;
+mod tolerance;
+
+pub(crate) use exception::{CONFIG, CONNECT, DATA, Exception, KAFKA};
+pub(crate) use report::{DeadLetters, Reporter, SOURCE_TASK};
+pub(crate) use retry::Retry;
+pub(crate) use tolerance::Failed;

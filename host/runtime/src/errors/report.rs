@@ -1,0 +1,324 @@
+//! Telling about records that failed: the dead letter queue of a sink, the log.
+//!
+//! Invariant: no offset is committed past a record whose dead letter the broker has not acknowledged.
+//! Kafka Connect logs a dead letter that could not be written and goes on; here the task fails, since
+//! the record would be lost.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_api::{Schemas, TaskId};
+use cofferdam_config::connector::{DlqSettings, ErrorSettings, Tolerance};
+use cofferdam_frame::{Builder, Entry, Flags, Frame, Kind, Record, Span};
+use cofferdam_kafka::{Admin, Delivery, DeliveryFailure, NewTopic, Producer};
+use cofferdam_telemetry::TaskMetrics;
+use tokio::sync::Notify;
+
+use super::{Exception, Failed};
+use crate::Error;
+use crate::batch::Batch;
+use crate::error::Thrown;
+use crate::stage::Stage;
+
+/// Most characters of a value that the log shows.
+const LOGGED_CHARS_MAX: usize = 1_000;
+/// What Kafka Connect names when a record cannot be sent.
+pub(crate) const SOURCE_TASK: &str = "org.apache.kafka.connect.source.SourceTask";
+
+/// Decides about records that failed and tells of them.
+pub(crate) struct Reporter {
+    id: TaskId,
+    settings: ErrorSettings,
+    schemas: Arc<Schemas>,
+    dead_letters: Option<DeadLetters>,
+    metrics: TaskMetrics,
+}
+
+/// The dead letter queue of one sink task.
+pub(crate) struct DeadLetters {
+    settings: DlqSettings,
+    producer: Producer,
+    done: Arc<Notify>,
+    unsettled: Vec<Arc<Delivery>>,
+}
+
+impl Reporter {
+    /// Reports of the task `id`.
+    pub(crate) fn new(
+        id: TaskId,
+        settings: ErrorSettings,
+        schemas: Arc<Schemas>,
+        dead_letters: Option<DeadLetters>,
+        metrics: TaskMetrics,
+    ) -> Self {
+        Self { id, settings, schemas, dead_letters, metrics }
+    }
+
+    /// The error settings of the connector.
+    pub(crate) const fn settings(&self) -> &ErrorSettings {
+        &self.settings
+    }
+
+    /// Whether records that fail are skipped.
+    pub(crate) fn tolerates(&self) -> bool {
+        self.settings.tolerance == Tolerance::All
+    }
+
+    /// Takes note of records that failed: tolerated, they are reported; else the batch ends before
+    /// the first of them and [`Reporter::raise`] has the last word.
+    pub(crate) async fn settle(&mut self, batch: &mut Batch, failed: Vec<Failed>) -> Result<(), Error> {
+        if failed.is_empty() {
+            return Ok(());
+        }
+        self.metrics.record_errors(failed.len() as u64);
+        if !self.tolerates() {
+            for failed in failed {
+                batch.end_before(failed);
+            }
+            return Ok(());
+        }
+        self.metrics.record_failures(failed.len() as u64);
+        self.metrics.skipped(failed.len() as u64);
+        self.report(batch, &failed).await
+    }
+
+    /// Ends the task if the batch was ended by a failure. It is reported like any other, so that the
+    /// record is in the dead letter queue although the task fails.
+    pub(crate) async fn raise(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let Some(failed) = batch.ended_by.take() else { return Ok(()) };
+        self.metrics.record_failures(1);
+        self.report(batch, std::slice::from_ref(&*failed)).await?;
+        Err(Error::Tolerance(Thrown(failed.exception)))
+    }
+
+    /// Takes note of a record that was handed over and that Kafka did not take; tolerated.
+    pub(crate) fn produce_failed(&self, failure: &DeliveryFailure) {
+        self.metrics.record_errors(1);
+        self.metrics.record_failures(1);
+        self.metrics.skipped(1);
+        if self.settings.log_enable {
+            self.metrics.errors_logged(1);
+            tracing::error!(
+                "Error encountered in task {}. Executing stage '{}' with class '{SOURCE_TASK}'.\n{} ({}-{})",
+                self.id,
+                Stage::KafkaProduce.as_str(),
+                failure.error,
+                failure.topic,
+                failure.partition
+            );
+        }
+    }
+
+    async fn report(&mut self, batch: &Batch, failed: &[Failed]) -> Result<(), Error> {
+        if self.settings.log_enable {
+            for failed in failed {
+                self.log(batch.input(), failed);
+            }
+        }
+        let Some(dead_letters) = &mut self.dead_letters else { return Ok(()) };
+        self.metrics.dlq_requests(failed.len() as u64);
+        dead_letters.send(&self.id, batch.input(), failed).await
+    }
+
+    fn log(&self, input: Frame<'_>, failed: &Failed) {
+        let mut text = format!(
+            "Error encountered in task {}. Executing stage '{}' with class '{}'",
+            self.id,
+            failed.stage.as_str(),
+            failed.class
+        );
+        if self.settings.log_include_messages
+            && let Some(record) = input.get(failed.origin as usize)
+        {
+            text.push_str(&self.describe(&record));
+        }
+        self.metrics.errors_logged(1);
+        tracing::error!("{text}.\n{}", failed.exception.trace().trim_end());
+    }
+
+    fn describe(&self, record: &Record<'_>) -> String {
+        match record.kafka_offset() {
+            Some(offset) => describe_consumed(record, offset),
+            None => describe_polled(record, &self.schemas),
+        }
+    }
+
+    /// Whether every dead letter is in its topic; waits at most `patience` for it.
+    ///
+    /// # Errors
+    /// When one was refused for good.
+    pub(crate) async fn settled(&mut self, patience: Duration) -> Result<bool, Error> {
+        let Some(dead_letters) = &mut self.dead_letters else { return Ok(true) };
+        let settled = tokio::time::timeout(patience, dead_letters.settle()).await;
+        if let Ok(Err(_)) = settled {
+            self.metrics.dlq_failures(1);
+        }
+        settled.unwrap_or(Ok(())).map(|()| settled_all(dead_letters))
+    }
+}
+
+fn settled_all(dead_letters: &DeadLetters) -> bool {
+    dead_letters.unsettled.is_empty()
+}
+
+// === impl DeadLetters ===
+
+impl DeadLetters {
+    /// Opens the queue, making its topic when it is missing.
+    pub(crate) async fn open(settings: &DlqSettings, producer: Producer, admin: &Admin) -> Result<Self, Error> {
+        let topic = &settings.topic;
+        let failed = |error| Error::DeadLetterTopic { topic: topic.clone(), error };
+        if !admin.topics().await.map_err(failed)?.contains(topic) {
+            tracing::info!("Topic {topic} doesn't exist. Will attempt to create topic.");
+            let new = NewTopic {
+                name: topic.clone(),
+                partitions: 1,
+                replication: settings.replication_factor,
+                configs: std::collections::BTreeMap::new(),
+            };
+            admin.create_topic(&new).await.map_err(failed)?;
+        }
+        Ok(Self { settings: settings.clone(), producer, done: Arc::default(), unsettled: Vec::new() })
+    }
+
+    async fn send(&mut self, id: &TaskId, input: Frame<'_>, failed: &[Failed]) -> Result<(), Error> {
+        let frame = self.letters(id, input, failed);
+        let delivery = Delivery::new(Arc::clone(&self.done));
+        self.unsettled.push(Arc::clone(&delivery));
+        let letters = Frame::trust(&frame).unwrap_or(Frame::EMPTY);
+        let to = vec![0; letters.len()];
+        self.producer.send(&letters, &[delivery], &to).await.map_err(|error| Error::DeadLetter {
+            topic: self.settings.topic.clone(),
+            reason: cofferdam_api::chain(&error),
+        })
+    }
+
+    fn letters(&self, id: &TaskId, input: Frame<'_>, failed: &[Failed]) -> Vec<u8> {
+        let mut out = Builder::default();
+        let topic = out.topic(&self.settings.topic).unwrap_or_default();
+        for failed in failed {
+            let Some(record) = input.get(failed.origin as usize) else { continue };
+            let mut entry = Entry::new(topic);
+            entry.timestamp = record.entry.timestamp;
+            entry.key = out.put_option(record.key());
+            entry.value = out.put_option(record.value());
+            let mut block = Span { at: 0, len: 0 };
+            let mut n_headers = 0_u16;
+            let mut header = |key: &str, value: Option<&[u8]>| {
+                out.header(&mut block, key, 0, value);
+                n_headers = n_headers.saturating_add(1);
+            };
+            for original in record.headers() {
+                header(original.key, original.value);
+            }
+            if self.settings.context_headers {
+                context(id, &record, failed, |key, value| header(key, value.map(str::as_bytes)));
+            }
+            entry.headers = block;
+            entry.n_headers = n_headers;
+            out.push(&entry);
+        }
+        out.finish()
+    }
+
+    /// Waits for the broker's answer to every letter.
+    async fn settle(&mut self) -> Result<(), Error> {
+        while let Some(delivery) = self.unsettled.last() {
+            // Several deliveries share one notification: look again after each.
+            while delivery.pending() > 0 {
+                self.done.notified().await;
+            }
+            if let Some(failure) = delivery.failures().first() {
+                let reason = failure.error.clone();
+                return Err(Error::DeadLetter { topic: self.settings.topic.clone(), reason });
+            }
+            self.unsettled.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Kafka Connect's context headers, in its order.
+fn context(id: &TaskId, record: &Record<'_>, failed: &Failed, mut header: impl FnMut(&str, Option<&str>)) {
+    let Failed { stage, class, exception, .. } = failed;
+    let mut named = |name: &str, value: Option<&str>| header(&format!("__connect.errors.{name}"), value);
+    named("topic", Some(record.topic()));
+    named("partition", Some(&record.entry.partition.unwrap_or(-1).to_string()));
+    named("offset", Some(&record.kafka_offset().unwrap_or(-1).to_string()));
+    named("connector.name", Some(id.connector.as_str()));
+    named("task.id", Some(&id.task.to_string()));
+    named("stage", Some(stage.as_str()));
+    named("class.name", Some(class));
+    named("exception.class.name", Some(&exception.class));
+    named("exception.message", exception.message.as_deref());
+    named("exception.stacktrace", Some(&Exception::trace(exception)));
+}
+
+// === records in the log ===
+
+fn describe_consumed(record: &Record<'_>, offset: i64) -> String {
+    let mut text = format!(
+        ", where consumed record is {{topic='{}', partition={}, offset={offset}",
+        record.topic(),
+        record.entry.partition.unwrap_or(-1)
+    );
+    if let Some(timestamp) = record.entry.timestamp {
+        let log_append_time = record.entry.flags.has(Flags::LOG_APPEND_TIME);
+        let kind = if log_append_time { "LogAppendTime" } else { "CreateTime" };
+        _ = write!(text, ", timestamp={timestamp}, timestampType={kind}");
+    }
+    text.push('}');
+    text
+}
+
+fn describe_polled(record: &Record<'_>, schemas: &Schemas) -> String {
+    let or_null = |number: Option<String>| number.unwrap_or_else(|| "null".to_owned());
+    let headers: Vec<String> = record.headers().map(|header| format!("ConnectHeader(key={})", header.key)).collect();
+    let (key, key_schema) = describe_value(record.key(), record.entry.key_schema, schemas);
+    let (value, value_schema) = describe_value(record.value(), record.entry.value_schema, schemas);
+    format!(
+        ", where source record is = SourceRecord{{sourcePartition={}, sourceOffset={}}} ConnectRecord{{topic='{}', \
+         kafkaPartition={}, key={key}, keySchema={key_schema}, value={value}, valueSchema={value_schema}, \
+         timestamp={}, headers=ConnectHeaders(headers={})}}",
+        java_map(record.source_partition()),
+        java_map(record.source_offset()),
+        record.topic(),
+        or_null(record.entry.partition.map(|n| n.to_string())),
+        or_null(record.entry.timestamp.map(|n| n.to_string())),
+        headers.join(", "),
+    )
+}
+
+/// A key or value and its schema, as far as they are text.
+fn describe_value(bytes: Option<&[u8]>, schema: u32, schemas: &Schemas) -> (String, String) {
+    let schema = schemas.get(schema);
+    let kind = schema.as_ref().map(|schema| schema.kind);
+    let text = match bytes {
+        None => "null".to_owned(),
+        Some(bytes) => match (std::str::from_utf8(bytes), kind) {
+            (Ok(text), Some(Kind::String)) => text.chars().take(LOGGED_CHARS_MAX).collect(),
+            _ => format!("<{} bytes>", bytes.len()),
+        },
+    };
+    let name = schema.map_or("null".to_owned(), |schema| {
+        let kind = format!("{:?}", schema.kind).to_uppercase();
+        match &schema.name {
+            Some(name) => format!("Schema{{{name}:{kind}}}"),
+            None => format!("Schema{{{kind}}}"),
+        }
+    });
+    (text, name)
+}
+
+/// A JSON object as Java prints a map.
+fn java_map(json: Option<&str>) -> String {
+    let Some(json) = json else { return "null".to_owned() };
+    let Ok(serde_json::Value::Object(map)) = serde_json::from_str(json) else { return json.to_owned() };
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={}", text(value))).collect();
+    format!("{{{}}}", pairs.join(", "))
+}

@@ -1,0 +1,88 @@
+//! Pausing, resuming, stopping, replacing.
+
+use cofferdam_api::{ConnectorName, State, TargetState};
+use cofferdam_worker_api::Worker as _;
+
+use crate::bench::{Bench, task};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_source_commits_and_is_silent_until_it_is_resumed() {
+    let bench = Bench::new().await;
+    let name = ConnectorName::from("s");
+    let source = [("connector.class", "test.Source"), ("topic", "out"), ("records", "5")];
+    let id = bench.start("s", &source).await;
+    bench.values("out", 5).await;
+    bench.worker.set_target_state(&name, TargetState::Paused).await;
+    bench.until(&id, State::Paused).await;
+    crate::bench::wait(|| async { bench.offset("s").await.is_some() }, || "a commit".to_owned()).await;
+    bench.worker.set_target_state(&name, TargetState::Started).await;
+    bench.until(&id, State::Running).await;
+    assert_eq!(bench.heard.connector_states(), [State::Running, State::Paused, State::Running]);
+    bench.stop(&id).await;
+    assert_eq!(bench.heard.states(&id), [State::Running, State::Paused, State::Running, State::Unassigned]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_sink_takes_nothing_and_goes_on_where_it_was() {
+    let bench = Bench::new().await;
+    let (name, file) = (ConnectorName::from("k"), bench.path("out"));
+    bench.produce("in", &[(None, Some("a"))]).await;
+    let id = bench.start("k", &[("connector.class", "test.Sink"), ("topics", "in"), ("file", &file)]).await;
+    bench.until_file(&file, "a\n").await;
+    bench.worker.set_target_state(&name, TargetState::Paused).await;
+    bench.until(&id, State::Paused).await;
+    bench.produce("in", &[(None, Some("b"))]).await;
+    // Another reader of the topic has it by now, and the sink still has not.
+    bench.values("in", 2).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a\n");
+    bench.worker.set_target_state(&name, TargetState::Started).await;
+    bench.until_file(&file, "a\nb\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_starts_paused_does_not_start_its_guest() {
+    let bench = Bench::new().await;
+    let source = [("connector.class", "test.Source"), ("topic", "out"), ("fault.start", "trap")];
+    let id = bench.start_in("s", &source, TargetState::Paused).await;
+    bench.until(&id, State::Paused).await;
+    bench.worker.set_target_state(&ConnectorName::from("s"), TargetState::Started).await;
+    bench.until(&id, State::Failed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_does_not_heed_its_stop_is_dropped_after_the_grace() {
+    let bench = Bench::new().await;
+    let id = bench.start("s", &[("connector.class", "test.Source"), ("topic", "out"), ("fault.poll", "sleep")]).await;
+    bench.until(&id, State::Running).await;
+    let began = std::time::Instant::now();
+    bench.stop(&id).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(bench.heard.states(&id), [State::Running, State::Unassigned]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connector_makes_its_tasks_configurations() {
+    let bench = Bench::new().await;
+    let name = ConnectorName::from("k");
+    let mut config = crate::bench::config(&[
+        ("name", "k"),
+        ("connector.class", "test.Sink"),
+        ("tasks.max", "2"),
+        ("tasks", "9"),
+        ("topics", "in"),
+    ]);
+    bench.worker.start_connector(&name, &config, TargetState::Started).await.unwrap();
+    let tasks = bench.worker.task_configs(&name).await.unwrap();
+    assert_eq!(tasks.len(), 2);
+    assert_eq!(tasks[1].get("task.class").map(String::as_str), Some("test.Sink"));
+    assert_eq!(tasks[1].get("topics").map(String::as_str), Some("in"));
+    // Stopped, it has no instance that could be asked.
+    bench.worker.set_target_state(&name, TargetState::Stopped).await;
+    assert!(bench.worker.task_configs(&name).await.unwrap_err().message.contains("not running"));
+    config.insert("fault.connector.start".into(), "fatal".into());
+    let failure = bench.worker.start_connector(&name, &config, TargetState::Started).await.unwrap_err();
+    assert_eq!(failure.trace, "org.apache.kafka.connect.errors.ConnectException: told to fail\n");
+    assert_eq!(bench.heard.connector_states(), [State::Running, State::Stopped, State::Failed]);
+    // Unknown ids are no problem.
+    bench.worker.stop_tasks(&[task("nobody")]).await;
+}

@@ -1,0 +1,45 @@
+# The usual tasks; `just` lists them. Everything here also works without just: see the commands.
+
+_default:
+    @just --list
+
+# The worker with its guests, as ./quickstart and ./test build it
+build:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    . tests/harness/setup.sh && need_tools && build_worker
+
+# Every test
+test:
+    ./test
+
+# Everything that must hold before a change lands
+check: fmt lint test deny doc
+
+# Formatting of host, guests and test programs
+fmt:
+    cargo fmt --all --check
+    cargo fmt --all --check --manifest-path guest-connectors/Cargo.toml
+    cargo fmt --all --check --manifest-path tests/programs/Cargo.toml
+
+# Lints, none allowed to stay
+lint:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets --manifest-path guest-connectors/Cargo.toml -- -D warnings
+    if command -v shellcheck >/dev/null; then shellcheck -x quickstart test .ci/run tests/harness/*.sh tests/harness/*/*.sh; fi
+
+# Licences, advisories and doubled libraries, where cargo-deny is installed
+deny:
+    if command -v cargo-deny >/dev/null; then cargo deny --workspace check; fi
+
+# Documentation without warnings
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# The main job, shown
+quickstart *options:
+    ./quickstart {{options}}
+
+# Records per CPU second beside the real Kafka Connect, roughly
+bench-rough *options:
+    tests/harness/bench-rough.sh {{options}}

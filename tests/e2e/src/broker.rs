@@ -1,0 +1,123 @@
+//! A real Apache Kafka, started by the project's own scripts. Where Java or Maven is missing the tests
+//! that need it are skipped by name; with `COFFERDAM_REQUIRE_ALL` set that is a failure.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, ensure};
+
+use crate::worker::free_port;
+
+/// A Kafka broker of one node, gone with this value, or with the test process, however that ends.
+#[derive(Debug)]
+pub struct Broker {
+    dir: PathBuf,
+    bootstrap: String,
+    /// Wipes the broker when its standard input ends.
+    janitor: Child,
+}
+
+impl Broker {
+    /// Starts a broker on a free port. `properties` are added to the broker's, one a line.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(properties: &str) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?.keep();
+        let port = free_port()?;
+        let janitor = Command::new("sh")
+            .args(["-c", r#"cat >/dev/null; exec "$0" wipe "$1""#])
+            .args([scripts().join("kafka.sh"), dir.clone()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let broker = Self { dir, bootstrap: format!("127.0.0.1:{port}"), janitor };
+        broker.run(&["start".as_ref(), &broker.dir, port.to_string().as_ref()], properties)?;
+        Ok(broker)
+    }
+
+    /// The broker that the tests of one process share: give topics, groups and connectors names of
+    /// their own.
+    ///
+    /// # Errors
+    /// When it did not come up.
+    pub fn shared() -> anyhow::Result<&'static Self> {
+        static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| Self::start("").map_err(|error| format!("{error:#}")));
+        shared.as_ref().map_err(|error| anyhow::anyhow!(error.clone()))
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Kills it without warning; its data stay.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        self.run(&["node".as_ref(), "kill".as_ref(), &self.dir, "1".as_ref()], "")
+    }
+
+    /// Starts it again after [`Broker::kill`].
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn restart(&self) -> anyhow::Result<()> {
+        self.run(&["node".as_ref(), "start".as_ref(), &self.dir, "1".as_ref()], "")
+    }
+
+    fn run(&self, arguments: &[&Path], properties: &str) -> anyhow::Result<()> {
+        let output = Command::new(scripts().join("kafka.sh"))
+            .args(arguments)
+            .env("KAFKA_PROPS", properties)
+            .env("KAFKA_WAIT", "120")
+            .stdin(Stdio::null())
+            .output()
+            .context("kafka.sh runs")?;
+        ensure!(output.status.success(), "kafka.sh: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.janitor.stdin.take());
+        // Fails only when the janitor was killed.
+        _ = self.janitor.wait();
+    }
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../harness/kafka")
+}
+
+/// Whether the calling test has to be skipped because a real Kafka cannot be had here; says so.
+///
+/// # Panics
+/// When something is missing although `COFFERDAM_REQUIRE_ALL` is set.
+#[must_use]
+#[allow(clippy::panic, reason = "ends the test that called it")]
+pub fn skip_without_kafka(test: &str) -> bool {
+    let missing: Vec<&str> = ["java", "mvn"]
+        .into_iter()
+        .filter(|tool| Command::new(tool).arg("-version").output().is_err())
+        .collect();
+    if missing.is_empty() {
+        return false;
+    }
+    let text = format!(
+        "SKIPPED {test}: needs a real Kafka, and {} is missing; `apt-get install openjdk-17-jre-headless maven` installs both",
+        missing.join(" and ")
+    );
+    if std::env::var_os("COFFERDAM_REQUIRE_ALL").is_some() {
+        panic!("{text}");
+    }
+    println!("{text}");
+    true
+}

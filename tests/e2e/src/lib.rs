@@ -1,0 +1,18 @@
+//! What the end-to-end tests share: a worker process, brokers, topics and numbered lines.
+//!
+//! The worker is the real binary in a process of its own, driven by REST as a user drives it. Topics
+//! are read and written with an ordinary Kafka client, not with the worker's own code.
+
+mod broker;
+mod guests;
+mod lines;
+mod topic;
+mod wait;
+mod worker;
+
+pub use broker::{Broker, skip_without_kafka};
+pub use guests::program;
+pub use lines::{checksum, count_lines, lines_of, write_lines};
+pub use topic::{Message, Topics};
+pub use wait::{WAIT, eventually};
+pub use worker::{Answer, Worker};
