@@ -33,8 +33,9 @@ need_tools() {
   rustup target list --installed | grep -qx wasm32-wasip2 || rustup target add wasm32-wasip2
 }
 
-# The worker; the shipped guests are built with it and are part of it.
-build_worker() { cargo build --locked -p cofferdam; }
+# The worker; the shipped guests are built with it and are part of it. The whole workspace at once: cargo picks
+# the features of libraries by what is built together, and the worker alone would compile many a second time.
+build_worker() { cargo build --locked --workspace; }
 
 worker_binary() { echo "${CARGO_TARGET_DIR:-target}/debug/cofferdam"; }
 

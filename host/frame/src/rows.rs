@@ -125,7 +125,7 @@ impl RowWriter {
 
     /// Says that the next field was appended to `out`, or is null. Fields beyond the number given
     /// at the start are cut off again.
-    pub fn field(&mut self, out: &mut Vec<u8>, null: bool) {
+    pub fn field(&mut self, out: &mut [u8], null: bool) {
         if self.written >= self.n_fields {
             return;
         }

@@ -1,4 +1,5 @@
 //! The herder of a single worker: standalone, or distributed with this worker alone.
+//!
 //! Requests change the config store; [`crate::dispatch`] sees to the rest.
 
 use std::collections::{BTreeSet, HashMap};

@@ -220,7 +220,9 @@ mod tests {
         let wanted = entry("1", Started, Some(&["a"]));
         let mut now = running("1", Started, &[]);
         now.task_configs_due = true;
-        now.connector.as_mut().map(|connector| connector.failure.replace("no".to_owned()));
+        if let Some(connector) = &mut now.connector {
+            connector.failure = Some("no".to_owned());
+        }
         assert_eq!(plan(Some(&wanted), &now), [KeepStatuses(1), StartTasks(vec![0])]);
     }
 
@@ -231,7 +233,9 @@ mod tests {
         assert_eq!(plan(Some(&wanted), &running("1", Started, &["a"])), [StartConnector(Started)]);
         // Its tasks go on as they are until task configurations are published for it.
         let mut now = running("1", Started, &["a"]);
-        now.connector.as_mut().map(|connector| connector.config = config("2"));
+        if let Some(connector) = &mut now.connector {
+            connector.config = config("2");
+        }
         assert_eq!(plan(Some(&wanted), &now), []);
         wanted.applied_config = Some(config("2"));
         assert_eq!(plan(Some(&wanted), &now), [StopTasks(vec![0]), StartTasks(vec![0])]);
@@ -266,7 +270,9 @@ mod tests {
         assert_eq!(plan(Some(&entry("1", Started, Some(&[]))), &now), [StartConnector(Started)]);
         // A failed connector can be stopped.
         let mut now = running("1", Started, &[]);
-        now.connector.as_mut().map(|connector| connector.failure.replace("no".to_owned()));
+        if let Some(connector) = &mut now.connector {
+            connector.failure = Some("no".to_owned());
+        }
         assert_eq!(plan(Some(&entry("1", Stopped, Some(&[]))), &now), [StartConnector(Stopped)]);
     }
 

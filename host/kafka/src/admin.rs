@@ -83,7 +83,8 @@ impl Admin {
     /// # Errors
     /// What the broker said.
     pub async fn create_topic(&self, topic: &NewTopic) -> Result<Created> {
-        let missing = || Err(Error::CreateTopic { topic: topic.name.clone(), cause: Cause::bug("no answer") });
+        let missing =
+            || Err(Error::CreateTopic { topic: topic.name.clone(), cause: Cause::bug("no answer") });
         self.create_topics(std::slice::from_ref(topic)).await.pop().unwrap_or_else(missing)
     }
 
@@ -141,7 +142,11 @@ impl Admin {
 }
 
 /// All topics of the cluster, or one.
-pub(crate) async fn metadata(client: &Arc<Client>, topic: Option<&str>, timeout: Duration) -> Result<Vec<Topic>> {
+pub(crate) async fn metadata(
+    client: &Arc<Client>,
+    topic: Option<&str>,
+    timeout: Duration,
+) -> Result<Vec<Topic>> {
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let (aside, topic) = (Arc::clone(client), topic.map(str::to_owned));
     let asked = tokio::task::spawn_blocking(move || aside.metadata(topic.as_deref(), timeout_ms)).await;

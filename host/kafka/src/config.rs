@@ -119,7 +119,8 @@ impl ClientConfig {
 
 impl fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.settings.iter().map(|(key, value)| (key, if secret(key) { "[hidden]" } else { value }));
+        let shown =
+            self.settings.iter().map(|(key, value)| (key, if secret(key) { "[hidden]" } else { value }));
         f.debug_map().entries(shown).finish()
     }
 }
@@ -232,7 +233,8 @@ impl Translation {
         if !self.refused.is_empty() {
             return Err(Error::Settings(self.refused));
         }
-        let config = ClientConfig { role: self.role, settings: self.settings, call_timeout: self.call_timeout };
+        let config =
+            ClientConfig { role: self.role, settings: self.settings, call_timeout: self.call_timeout };
         Ok(Translated { config, ignored: self.ignored })
     }
 
@@ -242,7 +244,8 @@ impl Translation {
         for (key, value) in &self.settings {
             if let Err(cause) = check(key, value) {
                 let java = self.origins.get(key).unwrap_or(key);
-                let reason = if secret(key) { "librdkafka does not accept the value".to_owned() } else { cause.text };
+                let reason =
+                    if secret(key) { "librdkafka does not accept the value".to_owned() } else { cause.text };
                 refused.push(Refused { key: java.clone(), reason });
             }
         }

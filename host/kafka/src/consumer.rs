@@ -324,7 +324,8 @@ impl Consumer {
             place.paused = true;
             // librdkafka goes on behind what was taken, so that is kept until it is resumed.
             let one = std::slice::from_ref(partition);
-            let (held, pending) = std::mem::take(&mut self.pending).into_iter().partition(|message| is_of(message, one));
+            let (held, pending) =
+                std::mem::take(&mut self.pending).into_iter().partition(|message| is_of(message, one));
             self.pending = pending;
             let held: VecDeque<Message> = held;
             place.held.extend(held);
@@ -462,7 +463,9 @@ impl Consumer {
     /// Keeps an error for when the records before it are delivered, unless it mends by itself.
     fn note(&mut self, from: String, cause: Cause) {
         match cause.class {
-            Class::Retriable | Class::Rebalancing => tracing::debug!(from, %cause, "reading will be tried again"),
+            Class::Retriable | Class::Rebalancing => {
+                tracing::debug!(from, %cause, "reading will be tried again")
+            }
             // The topic may be made later, as with the Java client.
             Class::NotFound => tracing::warn!(from, %cause, "a subscribed topic cannot be read"),
             _ => _ = self.error.get_or_insert(Error::Consume { from, cause }),

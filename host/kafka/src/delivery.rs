@@ -37,7 +37,12 @@ impl Delivery {
     /// Nothing sent yet. `done` is notified each time the last pending record is settled.
     #[must_use]
     pub fn new(done: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self { pending: AtomicU32::new(0), failures: Mutex::default(), cause: Mutex::default(), done })
+        Arc::new(Self {
+            pending: AtomicU32::new(0),
+            failures: Mutex::default(),
+            cause: Mutex::default(),
+            done,
+        })
     }
 
     /// Records handed over and not yet settled.

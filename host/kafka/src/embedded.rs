@@ -4,7 +4,7 @@
 //! It puts all it has into one fetch answer, so its clients need
 //! [`ClientConfig::for_embedded_broker`](crate::ClientConfig::for_embedded_broker) (or the key
 //! `receive.message.max.bytes`); a member that dies without leaving keeps its partitions; it cannot
-//! be stopped before the process ends.
+//! be stopped before the process ends. Nothing expires and nothing is compacted.
 
 mod front;
 
@@ -40,8 +40,8 @@ impl EmbeddedBroker {
             let listener = TcpListener::bind(addr)?;
             let addr = listener.local_addr()?;
             let engine = Engine::new(addr.ip().to_string(), i32::from(addr.port()));
-            // Compacts and expires, once a second.
-            engine.spawn_log_cleaner();
+            // Its cleaner stays off: once a second it would delete records by their timestamp, so
+            // those of a source that reads last year's data would vanish as they arrive.
             let work = move || front::serve(&listener, &engine);
             std::thread::Builder::new().name("kafka-accept".into()).spawn(work)?;
             Ok(Self { addr })

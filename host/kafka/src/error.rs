@@ -148,7 +148,9 @@ pub enum Error {
         cause: Cause,
     },
     /// Asking for the cluster's id: the first thing a worker does. The text is Kafka Connect's.
-    #[error("Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.")]
+    #[error(
+        "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties."
+    )]
     ClusterId(#[source] Cause),
     /// Asking for first or last offsets.
     #[error("asking for offsets of {topics}")]
@@ -343,9 +345,9 @@ fn judge(code: Code) -> (Class, Blame) {
         | RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED => (Class::Retriable, Blame::Broker),
 
         // The client was ended while this was under way.
-        RD_KAFKA_RESP_ERR__DESTROY
-        | RD_KAFKA_RESP_ERR__PURGE_QUEUE
-        | RD_KAFKA_RESP_ERR__PURGE_INFLIGHT => (Class::Retriable, Blame::Host),
+        RD_KAFKA_RESP_ERR__DESTROY | RD_KAFKA_RESP_ERR__PURGE_QUEUE | RD_KAFKA_RESP_ERR__PURGE_INFLIGHT => {
+            (Class::Retriable, Blame::Host)
+        }
 
         RD_KAFKA_RESP_ERR__STATE
         | RD_KAFKA_RESP_ERR__CONFLICT
@@ -382,9 +384,6 @@ mod tests {
     fn the_chain_names_the_operation_and_what_the_broker_said() {
         let cause = Cause::of(Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
         let error = Error::Produce { topic: "t".into(), cause };
-        assert_eq!(
-            cofferdam_api::chain(&error),
-            "writing to topic t: Broker: Message size too large"
-        );
+        assert_eq!(cofferdam_api::chain(&error), "writing to topic t: Broker: Message size too large");
     }
 }

@@ -99,8 +99,14 @@ impl TopicLog {
             positions: vec![-1; usize::try_from(partitions).unwrap_or_default()],
             error: None,
         });
-        let reader =
-            Reader { topic: Arc::clone(&topic), partitions, queue, client: Arc::clone(&client), progress, handler };
+        let reader = Reader {
+            topic: Arc::clone(&topic),
+            partitions,
+            queue,
+            client: Arc::clone(&client),
+            progress,
+            handler,
+        };
         drop(supervisor.spawn(TaskKind::TopicLog, &topic, reader.run(stop.clone())));
 
         let log = Self {
@@ -125,9 +131,12 @@ impl TopicLog {
     pub async fn read_to_end(&self) -> Result<()> {
         let all: Vec<_> =
             (0..self.partitions).map(|number| TopicPartition::new(Arc::clone(&self.topic), number)).collect();
-        let ends = self.retrying(|| admin::list_offsets(&self.client, &all, OffsetSpec::Latest, self.timeout)).await?;
+        let ends = self
+            .retrying(|| admin::list_offsets(&self.client, &all, OffsetSpec::Latest, self.timeout))
+            .await?;
         let reached = |progress: &Progress| {
-            progress.error.is_some() || progress.positions.iter().zip(&ends).all(|(position, end)| position >= end)
+            progress.error.is_some()
+                || progress.positions.iter().zip(&ends).all(|(position, end)| position >= end)
         };
         let mut progress = self.progress.clone();
         match progress.wait_for(reached).await {
@@ -157,7 +166,10 @@ impl TopicLog {
         let _one_at_a_time = self.writing.lock().await;
         let delivery = Delivery::new(Arc::default());
         let counts = vec![0; records.len()];
-        self.producer.send(&frame, &[Arc::clone(&delivery)], &counts).await.map_err(|refused| refused.error)?;
+        self.producer
+            .send(&frame, &[Arc::clone(&delivery)], &counts)
+            .await
+            .map_err(|refused| refused.error)?;
         delivery.settled().await;
         match delivery.first_cause() {
             Some(cause) => Err(failed(cause)),
@@ -189,7 +201,11 @@ impl TopicLog {
         loop {
             match ask().await {
                 Err(error) if error.class() == Class::Retriable && now() < deadline => {
-                    tracing::debug!(topic = &*self.topic, error = chain(&error), "asking again for the log's end");
+                    tracing::debug!(
+                        topic = &*self.topic,
+                        error = chain(&error),
+                        "asking again for the log's end"
+                    );
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
                 result => return result,
@@ -280,7 +296,13 @@ impl<H: FnMut(LogRecord<'_>) + Send> Reader<H> {
             Timestamp::None => -1,
         };
         let offset = message.offset();
-        (self.handler)(LogRecord { partition, offset, timestamp, key: message.key(), value: message.value() });
+        (self.handler)(LogRecord {
+            partition,
+            offset,
+            timestamp,
+            key: message.key(),
+            value: message.value(),
+        });
         if let Some(position) = slot {
             *position = offset + 1;
         }

@@ -115,9 +115,8 @@ impl Producer {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         let client = Arc::clone(&self.client);
         let flushed = tokio::task::spawn_blocking(move || client.flush(timeout_ms)).await;
-        flushed.unwrap_or_else(|_| Err(Cause::bug("the worker is shutting down"))).map_err(|cause| Error::Flush {
-            left: self.client.outstanding(),
-            cause: self.client.explain(cause),
+        flushed.unwrap_or_else(|_| Err(Cause::bug("the worker is shutting down"))).map_err(|cause| {
+            Error::Flush { left: self.client.outstanding(), cause: self.client.explain(cause) }
         })
     }
 

@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cofferdam_api::{Class, Classified as _, TopicOffset, TopicPartition};
-use cofferdam_frame::{Builder, Entry, Flags, Frame, Span};
+use cofferdam_frame::Frame;
 use cofferdam_kafka::{
-    Admin, ClientConfig, Consumer, Created, Delivery, Error, Event, LogSettings, NewTopic, OffsetSpec, Producer, Role,
-    TopicLog,
+    Admin, ClientConfig, Consumer, Created, Delivery, Error, Event, LogSettings, NewTopic, OffsetSpec,
+    Producer, Role, TopicLog,
 };
 use cofferdam_stdx::Supervisor;
 use support::{Broker, Member, Row, WAIT};
@@ -43,17 +43,29 @@ async fn ten_thousand_records_come_back_as_they_went() {
 
     let mut member = Member::join(&broker, &topic, &[]).await;
     let mut read = member.read(rows.len()).await;
-    assert!(read.iter().all(|row| row.timestamp > 1_500_000_000_000), "the broker's or producer's time is set");
+    assert!(
+        read.iter().all(|row| row.timestamp > 1_500_000_000_000),
+        "the broker's or producer's time is set"
+    );
     assert!(read.iter().all(|row| (0..4).contains(&row.partition)));
     // Within a partition, order is kept.
     let mut last = BTreeMap::new();
     for row in &read {
         let before = last.insert(row.partition, (row.offset, row.value.clone()));
-        assert!(before.is_none_or(|(offset, value)| offset + 1 == row.offset && value < row.value), "{row:?}");
+        assert!(
+            before.is_none_or(|(offset, value)| offset + 1 == row.offset && value < row.value),
+            "{row:?}"
+        );
     }
     read.sort_by(|a, b| a.value.cmp(&b.value));
-    assert_eq!(read.iter().map(|row| &row.value).collect::<Vec<_>>(), rows.iter().map(|row| &row.value).collect::<Vec<_>>());
-    assert_eq!(read.iter().map(|row| &row.key).collect::<Vec<_>>(), rows.iter().map(|row| &row.key).collect::<Vec<_>>());
+    assert_eq!(
+        read.iter().map(|row| &row.value).collect::<Vec<_>>(),
+        rows.iter().map(|row| &row.value).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        read.iter().map(|row| &row.key).collect::<Vec<_>>(),
+        rows.iter().map(|row| &row.key).collect::<Vec<_>>()
+    );
     for partition in member.consumer.assignment() {
         assert_eq!(member.consumer.lag(&partition), Some(0));
     }
@@ -64,6 +76,7 @@ async fn ten_thousand_records_come_back_as_they_went() {
 async fn headers_nulls_timestamps_and_partitions_survive() {
     let broker = Broker::new();
     let topic = broker.topic("shape", 3).await;
+    let time = cofferdam_stdx::time::wall_ms() - 5000;
     let rows = [
         Row {
             key: Some(b"k".to_vec()),
@@ -74,16 +87,16 @@ async fn headers_nulls_timestamps_and_partitions_survive() {
                 ("none".into(), None),
                 ("ü".into(), Some(vec![0, 255])),
             ],
-            timestamp: 1_600_000_000_123,
+            timestamp: time,
             partition: 2,
             offset: 0,
         },
-        Row { key: None, value: None, headers: vec![], timestamp: 1_600_000_000_456, partition: 2, offset: 1 },
+        Row { key: None, value: None, headers: vec![], timestamp: time + 1, partition: 2, offset: 1 },
         Row {
             key: Some(Vec::new()),
             value: Some(Vec::new()),
             headers: vec![],
-            timestamp: 1_600_000_000_789,
+            timestamp: time + 2,
             partition: 2,
             offset: 2,
         },
@@ -101,7 +114,8 @@ async fn equal_keys_meet_in_the_partition_that_java_chooses() {
     let topic = broker.topic("murmur", 4).await;
     let producer = Producer::new(&broker.config(Role::Producer, &[])).unwrap();
     let keys = ["a", "b", "abcdef", "connector-1", "1.1.1.1"];
-    let rows: Vec<_> = keys.iter().map(|key| Row { key: Some(key.as_bytes().to_vec()), ..Row::number(0) }).collect();
+    let rows: Vec<_> =
+        keys.iter().map(|key| Row { key: Some(key.as_bytes().to_vec()), ..Row::number(0) }).collect();
     produce(&producer, &topic, &rows).await;
     let mut member = Member::join(&broker, &topic, &[]).await;
     for row in member.read(rows.len()).await {
@@ -178,7 +192,7 @@ async fn share(assignor: &str) {
     assert!(first.revoked > 0, "the first member was asked to give partitions up");
 
     // Every record comes to one of them, and to the one that has its partition.
-    let rows: Vec<_> = (0..100).map(|n| Row { partition: n % 4, timestamp: 1_600_000_000_000, ..Row::number(n) }).collect();
+    let rows: Vec<_> = (0..100).map(|n| Row { partition: n % 4, ..Row::number(n) }).collect();
     produce(&producer, &topic, &rows).await;
     support::until(&mut [&mut first, &mut second], |members| {
         members.iter().map(|member| member.rows.len()).sum::<usize>() >= 100
@@ -227,7 +241,7 @@ async fn pause_resume_and_seek_lose_and_repeat_nothing() {
     let broker = Broker::new();
     let topic = broker.topic("pause", 2).await;
     let producer = Producer::new(&broker.config(Role::Producer, &[])).unwrap();
-    let rows: Vec<_> = (0..400).map(|n| Row { partition: n % 2, timestamp: 1_600_000_000_000, ..Row::number(n) }).collect();
+    let rows: Vec<_> = (0..400).map(|n| Row { partition: n % 2, ..Row::number(n) }).collect();
     produce(&producer, &topic, &rows).await;
     let (zero, one) = (TopicPartition::new(topic.as_str(), 0), TopicPartition::new(topic.as_str(), 1));
 
@@ -245,7 +259,8 @@ async fn pause_resume_and_seek_lose_and_repeat_nothing() {
     read.extend(first);
     read.extend(member.read(400 - read.len()).await);
     read.sort_by_key(|row| (row.partition, row.offset));
-    let expected: Vec<_> = (0..2).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
+    let expected: Vec<_> =
+        (0..2).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
     assert_eq!(read.iter().map(|row| (row.partition, row.offset)).collect::<Vec<_>>(), expected);
 
     let to = |partition: &TopicPartition, offset| TopicOffset { partition: partition.clone(), offset };
@@ -281,7 +296,8 @@ async fn a_pattern_follows_new_topics() {
     let broker = Broker::new();
     let first = broker.topic("pattern", 1).await;
     let pattern = format!("{first}(-more)?");
-    let settings = [("group.id", first.as_str()), ("metadata.max.age.ms", "300"), ("auto.offset.reset", "earliest")];
+    let settings =
+        [("group.id", first.as_str()), ("metadata.max.age.ms", "300"), ("auto.offset.reset", "earliest")];
     let config = broker.config(Role::Consumer, &settings);
     let consumer = Consumer::subscribe_regex(&config, &pattern).await.unwrap();
     let mut member = Member::over(consumer);
@@ -351,7 +367,10 @@ async fn an_unreachable_cluster_is_told_in_time() {
     let error = tokio::time::timeout(WAIT, admin.cluster_id()).await.unwrap().unwrap_err();
     assert_eq!(error.class(), Class::Retriable);
     let text = cofferdam_api::chain(&error);
-    assert!(text.starts_with("Failed to connect to and describe Kafka cluster. Check worker's broker connection"), "{text}");
+    assert!(
+        text.starts_with("Failed to connect to and describe Kafka cluster. Check worker's broker connection"),
+        "{text}"
+    );
     assert!(text.contains("Connection refused"), "{text}");
     assert!(admin.topics().await.is_err());
     let trouble = admin.trouble().expect("status pages can tell");
@@ -359,7 +378,8 @@ async fn an_unreachable_cluster_is_told_in_time() {
 
     let mut settings = settings.to_vec();
     settings.push(("group.id", "g"));
-    let mut consumer = Consumer::subscribe(&support::translate(Role::Consumer, &settings), &["t".into()]).unwrap();
+    let mut consumer =
+        Consumer::subscribe(&support::translate(Role::Consumer, &settings), &["t".into()]).unwrap();
     let event = consumer.next(10, 1000, Duration::from_millis(500)).await.unwrap();
     assert_eq!(event, Event::Idle);
     assert!(consumer.trouble().is_some());
@@ -390,7 +410,7 @@ async fn topics_are_created_described_and_counted() {
     assert!(admin.partition_count(&name).await.unwrap().unwrap() >= 1);
 
     let producer = Producer::new(&broker.config(Role::Producer, &[])).unwrap();
-    let row = |n| Row { partition: 0, timestamp: 1_600_000_000_000, ..Row::number(n) };
+    let row = |n| Row { partition: 0, ..Row::number(n) };
     produce(&producer, &name, &[row(0), row(1)]).await;
     let partition = [TopicPartition::new(name.as_str(), 0)];
     assert_eq!(admin.list_offsets(&partition, OffsetSpec::Latest).await.unwrap(), [2]);
@@ -423,7 +443,9 @@ async fn a_log_is_read_to_its_end_and_followed() {
 
     let key = |n: u32| format!("key-{n}").into_bytes();
     log.send((0..100).map(|n| (key(n), Some(b"1".to_vec()))).collect()).await.unwrap();
-    log.send(vec![(key(7), None), (key(8), Some(b"2".to_vec())), (key(8), Some(b"3".to_vec()))]).await.unwrap();
+    log.send(vec![(key(7), None), (key(8), Some(b"2".to_vec())), (key(8), Some(b"3".to_vec()))])
+        .await
+        .unwrap();
     log.read_to_end().await.unwrap();
     {
         let seen = seen.lock().unwrap();
@@ -452,7 +474,8 @@ async fn a_log_without_a_topic_is_an_error() {
         config: broker.config(Role::Log, &[]),
         start_timeout: Duration::from_millis(300),
     };
-    let error = TopicLog::start(settings, &Supervisor::new(), |_| {}).await.err().expect("there is no such topic");
+    let error =
+        TopicLog::start(settings, &Supervisor::new(), |_| {}).await.err().expect("there is no such topic");
     assert!(matches!(error, Error::NoTopic { .. } | Error::Topics(_)), "{error:?}");
 }
 
@@ -471,13 +494,20 @@ fn a_client_whose_files_are_missing_says_which() {
     assert_eq!(error.class(), Class::Config);
 }
 
-#[test]
-fn frames_of_the_tests_are_what_producers_get() {
-    let mut builder = Builder::default();
-    let topic = builder.topic("t").unwrap();
-    let mut entry = Entry::new(topic);
-    entry.key = Span::NULL;
-    entry.flags = Flags::default();
-    builder.push(&entry);
-    assert_eq!(support::rows(&builder.finish()).len(), 1);
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_fetch_waits_until_something_is_written() {
+    let broker = Broker::new();
+    let topic = broker.topic("idle", 1).await;
+    // A wait that is longer than the test: only the write can end it.
+    let mut member =
+        Member::join(&broker, &topic, &[("fetch.max.wait.ms", "60000"), ("request.timeout.ms", "90000")])
+            .await;
+    let idle = member.consumer.next(10, 1000, Duration::from_millis(300)).await.unwrap();
+    assert_eq!(idle, Event::Idle);
+    let producer = Producer::new(&broker.config(Role::Producer, &[])).unwrap();
+    let started = cofferdam_stdx::time::now();
+    produce(&producer, &topic, &[Row::number(1)]).await;
+    assert_eq!(member.read(1).await.len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    drop(member);
 }

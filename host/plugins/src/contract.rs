@@ -1,7 +1,8 @@
 //! Whether some bytes are a component of this worker's contract, said so that whoever uploaded them
 //! knows what to do.
 
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance, InstancePre};
 
 use crate::bindings::exported::{
     connector_api, plugin_api, predicate_api, sink_api, source_api, transform_api,
@@ -37,6 +38,18 @@ impl Exports {
             transform: transform_api::GuestIndices::new(component).ok(),
             predicate: predicate_api::GuestIndices::new(component).ok(),
         })
+    }
+
+    /// Checks that the functions have the types of the contract, in an instance that is there anyway:
+    /// whoever uploads hears of it, not whoever starts a connector.
+    pub(crate) fn check_types(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
+        self.plugin.load(&mut *store, instance)?;
+        self.connector.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
+        self.source.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
+        self.sink.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
+        self.transform.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
+        self.predicate.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
+        Ok(())
     }
 
     /// The kinds of plugins that these functions make possible.

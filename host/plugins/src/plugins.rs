@@ -196,6 +196,7 @@ impl Plugins {
         let ask = async {
             let mut guest = self.stranger(installed).await?;
             let (store, instance) = guest.parts()?;
+            installed.exports.check_types(store, &instance).map_err(|error| mismatch(&error))?;
             let api = installed.exports.plugin.load(store, &instance).map_err(|error| mismatch(&error))?;
             let mut call = guest.begin("describe", Duration::ZERO)?;
             let outcome = guest.drive(call.deadline, api.call_describe(&mut call.store)).await;

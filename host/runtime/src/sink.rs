@@ -59,6 +59,9 @@ struct Sink {
 struct Redelivery {
     batch: Batch,
     at: Instant,
+    /// Given up since the batch was read. Should one come back, it is read from its committed offset,
+    /// so this batch says nothing about it any more.
+    gone: Vec<TopicPartition>,
 }
 
 /// Runs a sink task until it is told to stop.
@@ -145,7 +148,7 @@ impl Sink {
                 // Nothing of a batch is put when a record in it fails without tolerance.
                 self.reporter.raise(&mut batch).await?;
                 // Retriable: the batch is kept and the consumer held, nothing is dropped.
-                self.deliver(batch).await
+                self.deliver(batch, Vec::new()).await
             }
         }
     }
@@ -222,7 +225,7 @@ impl Sink {
         self.reporter.settle(batch, failed).await
     }
 
-    async fn deliver(&mut self, mut batch: Batch) -> Result<(), Error> {
+    async fn deliver(&mut self, mut batch: Batch, gone: Vec<TopicPartition>) -> Result<(), Error> {
         if !batch.is_empty() {
             let began = now();
             let outcome = self.put.put(&batch, &mut self.consume).await?;
@@ -238,13 +241,13 @@ impl Sink {
                 self.task.metrics.retried();
                 let origins: Vec<u32> = (0..batch.len()).map(|index| batch.origin(index)).collect();
                 batch.retain(|index, _| origins.get(index).is_none_or(|origin| !bad.contains(origin)));
-                self.redelivery = Some(Redelivery { batch, at: now() + pause });
+                self.redelivery = Some(Redelivery { batch, at: now() + pause, gone });
                 self.hold()?;
                 return self.heed();
             }
             self.task.metrics.sent(batch.len() as u64, batch.bytes().len() as u64, began.elapsed());
         }
-        self.consume.advance(batch.input());
+        self.consume.advance(batch.input(), &gone);
         self.hold()?;
         self.heed()
     }
@@ -258,7 +261,7 @@ impl Sink {
 
     async fn idle(&mut self) -> Result<(), Error> {
         if let Some(redelivery) = self.redelivery.take_if(|redelivery| redelivery.at <= now()) {
-            return self.deliver(redelivery.batch).await;
+            return self.deliver(redelivery.batch, redelivery.gone).await;
         }
         if self.redelivery.is_some() || self.last_put.elapsed() < IDLE_PUT {
             return Ok(());
@@ -303,6 +306,7 @@ impl Sink {
         // What waits to be put again is read again by whoever has the partition next.
         if let Some(redelivery) = &mut self.redelivery {
             drop_partitions(&mut redelivery.batch, partitions);
+            redelivery.gone.extend_from_slice(partitions);
             if redelivery.batch.is_empty() {
                 self.redelivery = None;
             }

@@ -272,10 +272,14 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Path of the binary, built once if it is not up to date.
+/// Path of the binary: what `COFFERDAM_BINARY` names, or the one of this checkout, built once if it is
+/// not up to date.
 fn binary() -> anyhow::Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("COFFERDAM_BINARY") {
+            return Ok(path.into());
+        }
         let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--workspace"]).status();
         match build {
             Ok(status) if status.success() => {}

@@ -61,5 +61,9 @@ fn words(text: &str) -> Result<Vec<String>, String> {
             (c, None) => word.get_or_insert_default().push(c),
         }
     }
-    if quote.is_some() { Err("a quote is not closed".into()) } else { Err("the closing semicolon is missing".into()) }
+    if quote.is_some() {
+        Err("a quote is not closed".into())
+    } else {
+        Err("the closing semicolon is missing".into())
+    }
 }

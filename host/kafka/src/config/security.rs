@@ -99,7 +99,10 @@ fn sasl<'a>(get: &impl Fn(&str) -> Option<&'a str>, to: &mut Translation) {
     if !["PlainLoginModule", "ScramLoginModule"].contains(&module.name.as_str()) {
         return to.refuse(
             "sasl.jaas.config",
-            format!("the login module {} is not available; use PlainLoginModule or ScramLoginModule", module.name),
+            format!(
+                "the login module {} is not available; use PlainLoginModule or ScramLoginModule",
+                module.name
+            ),
         );
     }
     for (option, key) in [("username", "sasl.username"), ("password", "sasl.password")] {
@@ -119,7 +122,10 @@ fn ssl<'a>(map: &ConfigMap, get: &impl Fn(&str) -> Option<&'a str>, to: &mut Tra
     } else if let Some(location) = get("ssl.truststore.location") {
         match store_type(get("ssl.truststore.type"), location) {
             "PEM" => to.set("ssl.truststore.location", "ssl.ca.location", location),
-            other => to.refuse("ssl.truststore.location", format!("a trust store of type {other} cannot be read; {PEM}")),
+            other => to.refuse(
+                "ssl.truststore.location",
+                format!("a trust store of type {other} cannot be read; {PEM}"),
+            ),
         }
     }
     if let Some(chain) = get("ssl.keystore.certificate.chain") {
@@ -139,7 +145,10 @@ fn ssl<'a>(map: &ConfigMap, get: &impl Fn(&str) -> Option<&'a str>, to: &mut Tra
                     to.set("ssl.keystore.password", "ssl.keystore.password", password);
                 }
             }
-            other => to.refuse("ssl.keystore.location", format!("a key store of type {other} cannot be read; {PEM}")),
+            other => to.refuse(
+                "ssl.keystore.location",
+                format!("a key store of type {other} cannot be read; {PEM}"),
+            ),
         }
     }
     if let Some(password) = get("ssl.key.password") {

@@ -44,7 +44,12 @@ fn keys_become_what_librdkafka_calls_them() {
         (Role::Producer, "acks", "1", "acks=1"),
         (Role::Producer, "batch.size", "0", "batch.size=1"),
         (Role::Producer, "compression.type", "ZSTD", "compression.type=zstd"),
-        (Role::Producer, "partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner", "partitioner=random"),
+        (
+            Role::Producer,
+            "partitioner.class",
+            "org.apache.kafka.clients.producer.RoundRobinPartitioner",
+            "partitioner=random",
+        ),
         (Role::Producer, "key.serializer", "x", ""),
         (Role::Producer, "max.block.ms", "9223372036854775807", ""),
         (Role::Consumer, "fetch.max.wait.ms", "100", "fetch.wait.max.ms=100"),
@@ -95,7 +100,12 @@ fn defaults_are_the_java_clients() {
 fn unknown_keys_are_reported_and_do_no_harm() {
     let translated = translate(
         Role::Consumer,
-        &[("interceptor.classes", "a.B"), ("group.id", "g"), ("linger.ms", "7"), ("plugin.library.paths", "/x.so")],
+        &[
+            ("interceptor.classes", "a.B"),
+            ("group.id", "g"),
+            ("linger.ms", "7"),
+            ("plugin.library.paths", "/x.so"),
+        ],
     );
     assert_eq!(translated.ignored, ["interceptor.classes", "linger.ms", "plugin.library.paths"]);
     assert_eq!(translated.config.get("plugin.library.paths"), None);
@@ -105,7 +115,11 @@ fn unknown_keys_are_reported_and_do_no_harm() {
 fn a_transaction_outlives_its_records() {
     let config = translate(
         Role::Producer,
-        &[("transactional.id", "t"), ("delivery.timeout.ms", "2147483647"), ("transaction.timeout.ms", "30000")],
+        &[
+            ("transactional.id", "t"),
+            ("delivery.timeout.ms", "2147483647"),
+            ("transaction.timeout.ms", "30000"),
+        ],
     );
     assert_eq!(config.config.get("message.timeout.ms"), Some("30000"));
     assert_eq!(config.config.get("enable.idempotence"), Some("true"));
@@ -113,7 +127,10 @@ fn a_transaction_outlives_its_records() {
 
 #[test]
 fn what_cannot_be_honoured_is_refused_with_the_way_out() {
-    let text = refused(Role::Consumer, &[("partition.assignment.strategy", "org.x.StickyAssignor"), ("auto.offset.reset", "yes")]);
+    let text = refused(
+        Role::Consumer,
+        &[("partition.assignment.strategy", "org.x.StickyAssignor"), ("auto.offset.reset", "yes")],
+    );
     assert!(text.contains("there is no assignor org.x.StickyAssignor here; use RangeAssignor"), "{text}");
     assert!(text.contains("auto.offset.reset: yes is none of earliest, latest, none"), "{text}");
     let text = refused(Role::Producer, &[("compression.type", "brotli")]);
@@ -126,7 +143,11 @@ fn what_cannot_be_honoured_is_refused_with_the_way_out() {
     assert!(text.contains("GSSAPI is not built in; use PLAIN"), "{text}");
     let text = refused(
         Role::Admin,
-        &[("security.protocol", "SSL"), ("ssl.truststore.location", "/a/trust.jks"), ("ssl.truststore.password", "s3cret")],
+        &[
+            ("security.protocol", "SSL"),
+            ("ssl.truststore.location", "/a/trust.jks"),
+            ("ssl.truststore.password", "s3cret"),
+        ],
     );
     assert!(text.contains("a trust store of type JKS cannot be read; convert it to PEM"), "{text}");
     assert!(!text.contains("s3cret"));
@@ -159,13 +180,16 @@ fn security_keys_are_translated_together() {
 
 #[test]
 fn settings_of_an_unused_protocol_are_left_alone() {
-    let translated = translate(Role::Admin, &[("ssl.truststore.location", "/a/trust.jks"), ("sasl.mechanism", "GSSAPI")]);
+    let translated =
+        translate(Role::Admin, &[("ssl.truststore.location", "/a/trust.jks"), ("sasl.mechanism", "GSSAPI")]);
     assert_eq!(translated.config.get("ssl.ca.location"), None);
 }
 
 #[test]
 fn login_modules_are_read_as_java_writes_them() {
-    let module = jaas::parse("a.b.PlainLoginModule required\n username='x y'\tpassword=z serviceName=\"k\" ;").unwrap();
+    let module =
+        jaas::parse("a.b.PlainLoginModule required\n username='x y'\tpassword=z serviceName=\"k\" ;")
+            .unwrap();
     assert_eq!(module.name, "PlainLoginModule");
     assert_eq!(module.options.get("username").unwrap(), "x y");
     assert_eq!(module.options.get("password").unwrap(), "z");

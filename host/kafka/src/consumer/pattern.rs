@@ -15,7 +15,8 @@ const AGE: Duration = Duration::from_secs(300);
 /// When to ask again after no broker answered.
 const RETRY: Duration = Duration::from_secs(5);
 /// Kafka's own topics, which `exclude.internal.topics` leaves out.
-const INTERNAL: &[&str] = &["__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"];
+const INTERNAL: &[&str] =
+    &["__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"];
 
 /// A pattern and what it matched last.
 pub(super) struct Pattern {
@@ -76,9 +77,13 @@ mod tests {
     #[test]
     fn whole_names_match_and_kafkas_own_topics_never() {
         let pattern = Pattern::new("orders|__.*|a(?=b)b", None, AGE).unwrap();
-        for (topic, expected) in
-            [("orders", true), ("orders-2", false), ("ab", true), ("__mine", true), ("__consumer_offsets", false)]
-        {
+        for (topic, expected) in [
+            ("orders", true),
+            ("orders-2", false),
+            ("ab", true),
+            ("__mine", true),
+            ("__consumer_offsets", false),
+        ] {
             assert_eq!(pattern.matches(topic), expected, "{topic}");
         }
         assert!(matches!(Pattern::new("(", None, AGE), Err(Error::Pattern { .. })));

@@ -49,7 +49,9 @@ fn serve_connection(mut client: TcpStream, engine: Engine, writes: &Writes) -> i
         let seen = writes.mark();
         ask(&mut broker, &request, &mut answer)?;
         match kind(&request) {
-            Kind::Fetch { wait, version } => hold(&mut broker, &request, &mut answer, version, now() + wait, writes, seen)?,
+            Kind::Fetch { wait, version } => {
+                hold(&mut broker, &request, &mut answer, version, now() + wait, writes, seen)?
+            }
             Kind::Write => writes.note(),
             Kind::Other => {}
         }
@@ -122,7 +124,10 @@ fn read(from: &mut TcpStream, frame: &mut Vec<u8>) -> io::Result<bool> {
 
 /// What a request means here.
 enum Kind {
-    Fetch { wait: Duration, version: i16 },
+    Fetch {
+        wait: Duration,
+        version: i16,
+    },
     /// Records may become visible.
     Write,
     Other,
@@ -132,9 +137,15 @@ fn kind(request: &[u8]) -> Kind {
     let Some((_, [a, b, c, d, ..])) = request.split_at_checked(4) else { return Kind::Other };
     let version = i16::from_be_bytes([*c, *d]);
     match ApiKey::try_from(i16::from_be_bytes([*a, *b])) {
-        Ok(ApiKey::Fetch) => fetch_wait(request, version).map_or(Kind::Other, |wait| Kind::Fetch { wait, version }),
+        Ok(ApiKey::Fetch) => {
+            fetch_wait(request, version).map_or(Kind::Other, |wait| Kind::Fetch { wait, version })
+        }
         Ok(
-            ApiKey::Produce | ApiKey::EndTxn | ApiKey::InitProducerId | ApiKey::DeleteRecords | ApiKey::DeleteTopics,
+            ApiKey::Produce
+            | ApiKey::EndTxn
+            | ApiKey::InitProducerId
+            | ApiKey::DeleteRecords
+            | ApiKey::DeleteTopics,
         ) => Kind::Write,
         _ => Kind::Other,
     }
@@ -162,7 +173,8 @@ fn is_empty(answer: &[u8], version: i16) -> bool {
         let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
         answer.error_code == 0
             && partitions.all(|partition| {
-                partition.error_code == 0 && partition.records.as_ref().is_none_or(|records| records.is_empty())
+                partition.error_code == 0
+                    && partition.records.as_ref().is_none_or(|records| records.is_empty())
             })
     })
 }

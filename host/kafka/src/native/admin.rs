@@ -29,7 +29,8 @@ impl Client {
     pub(crate) async fn cluster_id(self: &Arc<Self>, timeout: Duration) -> Result<String, Cause> {
         let queue = Queue::new(self)?;
         {
-            let options = Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout)?;
+            let options =
+                Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout)?;
             // SAFETY: client, options and queue live.
             unsafe { sys::rd_kafka_DescribeCluster(self.rk(), options.ptr(), queue.ptr()) };
         }
@@ -54,7 +55,8 @@ impl Client {
         {
             let owned = topics.iter().map(Requested::new).collect::<Result<Vec<_>, _>>()?;
             let mut pointers: Vec<_> = owned.iter().map(|topic| topic.0.as_ptr()).collect();
-            let options = Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout)?;
+            let options =
+                Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout)?;
             // Wait until the topics can be used.
             options.operation_timeout(timeout)?;
             // SAFETY: all live; librdkafka copies the topics.
@@ -86,7 +88,10 @@ impl Client {
                 answers.insert(text(sys::rd_kafka_topic_result_name(*row)), answer);
             }
         }
-        Ok(topics.iter().map(|topic| answers.remove(&topic.name).unwrap_or_else(|| Err(unexpected()))).collect())
+        Ok(topics
+            .iter()
+            .map(|topic| answers.remove(&topic.name).unwrap_or_else(|| Err(unexpected())))
+            .collect())
     }
 
     /// The configuration in force for a topic.
@@ -98,7 +103,8 @@ impl Client {
         let queue = Queue::new(self)?;
         {
             let name = c_string(topic)?;
-            let options = Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout)?;
+            let options =
+                Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout)?;
             // SAFETY: all live; librdkafka copies the resource, which is freed here.
             unsafe {
                 let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
@@ -120,7 +126,12 @@ impl Client {
             for resource in slice(resources.cast_const(), len) {
                 match sys::rd_kafka_ConfigResource_error(*resource) {
                     OK => {}
-                    code => return Err(Cause::said(code, text(sys::rd_kafka_ConfigResource_error_string(*resource)))),
+                    code => {
+                        return Err(Cause::said(
+                            code,
+                            text(sys::rd_kafka_ConfigResource_error_string(*resource)),
+                        ));
+                    }
                 }
                 let mut len = 0;
                 let entries = sys::rd_kafka_ConfigResource_configs(*resource, &raw mut len);
@@ -147,7 +158,8 @@ impl Client {
                 OffsetSpec::Latest => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,
             };
             let list = List::marked(partitions, i64::from(mark as i32))?;
-            let options = Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout)?;
+            let options =
+                Options::new(self, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout)?;
             // SAFETY: all live; librdkafka copies the list.
             unsafe { sys::rd_kafka_ListOffsets(self.rk(), list.ptr(), options.ptr(), queue.ptr()) };
         }
@@ -162,7 +174,9 @@ impl Client {
             let mut len = 0;
             let rows = sys::rd_kafka_ListOffsets_result_infos(result, &raw mut len);
             for row in slice(rows.cast_const(), len) {
-                let Some(row) = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*row).as_ref() else { continue };
+                let Some(row) = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*row).as_ref() else {
+                    continue;
+                };
                 let offset = if row.err == OK { Ok(row.offset) } else { Err(Cause::of(row.err)) };
                 offsets.insert((text(row.topic), row.partition), offset);
             }
@@ -187,7 +201,10 @@ impl Client {
         // SAFETY: the answer is valid until it is destroyed, and has `topic_cnt` topics.
         unsafe {
             if let Some(metadata) = metadata.as_ref() {
-                let rows = slice(metadata.topics.cast_const(), usize::try_from(metadata.topic_cnt).unwrap_or_default());
+                let rows = slice(
+                    metadata.topics.cast_const(),
+                    usize::try_from(metadata.topic_cnt).unwrap_or_default(),
+                );
                 topics = rows.iter().map(|row| topic_row(row)).filter_map(Result::transpose).collect();
             }
             sys::rd_kafka_metadata_destroy(metadata);
@@ -246,7 +263,9 @@ impl Requested {
         for (key, value) in &topic.configs {
             let (key, value) = (c_string(key)?, c_string(value)?);
             // SAFETY: the topic is ours; librdkafka copies both strings.
-            done(unsafe { sys::rd_kafka_NewTopic_set_config(native.0.as_ptr(), key.as_ptr(), value.as_ptr()) })?;
+            done(unsafe {
+                sys::rd_kafka_NewTopic_set_config(native.0.as_ptr(), key.as_ptr(), value.as_ptr())
+            })?;
         }
         Ok(native)
     }
@@ -269,7 +288,12 @@ impl Options {
         let options = NonNull::new(options).map(Self).ok_or_else(unexpected)?;
         // SAFETY: the options are ours; no text is asked for.
         done(unsafe {
-            sys::rd_kafka_AdminOptions_set_request_timeout(options.ptr(), millis(timeout), std::ptr::null_mut(), 0)
+            sys::rd_kafka_AdminOptions_set_request_timeout(
+                options.ptr(),
+                millis(timeout),
+                std::ptr::null_mut(),
+                0,
+            )
         })?;
         if matches!(operation, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS) {
             let level = sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED;
@@ -282,7 +306,12 @@ impl Options {
     fn operation_timeout(&self, timeout: Duration) -> Result<(), Cause> {
         // SAFETY: the options are ours; no text is asked for.
         done(unsafe {
-            sys::rd_kafka_AdminOptions_set_operation_timeout(self.ptr(), millis(timeout), std::ptr::null_mut(), 0)
+            sys::rd_kafka_AdminOptions_set_operation_timeout(
+                self.ptr(),
+                millis(timeout),
+                std::ptr::null_mut(),
+                0,
+            )
         })
     }
 

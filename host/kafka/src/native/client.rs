@@ -85,7 +85,8 @@ impl Client {
             };
             // librdkafka names the setting at most, not the file it could not read.
             let files = config.files(kind);
-            let said = if files.is_empty() { said } else { format!("{said} (files named: {})", files.join(", ")) };
+            let said =
+                if files.is_empty() { said } else { format!("{said} (files named: {})", files.join(", ")) };
             return Err(failed(Cause::said(Code::RD_KAFKA_RESP_ERR__INVALID_ARG, said)));
         };
         Ok(Arc::new(Self { rk, kind, shared, topics: Mutex::default() }))

@@ -76,7 +76,11 @@ impl Client {
     }
 
     /// Committed offsets in the order asked. Blocks.
-    pub(crate) fn committed(&self, partitions: &[TopicPartition], timeout_ms: i32) -> Result<Vec<Option<i64>>, Cause> {
+    pub(crate) fn committed(
+        &self,
+        partitions: &[TopicPartition],
+        timeout_ms: i32,
+    ) -> Result<Vec<Option<i64>>, Cause> {
         let list = List::of(partitions)?;
         // SAFETY: the client lives, and so does the list, to which librdkafka writes offsets.
         done(unsafe { sys::rd_kafka_committed(self.rk(), list.ptr(), timeout_ms) })?;
@@ -106,13 +110,19 @@ impl Client {
 
     /// Reads partitions of a topic from their beginning into `queue`, without a group. Errors of the
     /// client go there too.
-    pub(crate) fn read_from_beginning(&self, topic: &str, partitions: i32, queue: &Queue) -> Result<(), Cause> {
+    pub(crate) fn read_from_beginning(
+        &self,
+        topic: &str,
+        partitions: i32,
+        queue: &Queue,
+    ) -> Result<(), Cause> {
         let handle = self.topic(topic)?;
         let beginning = i64::from(sys::RD_KAFKA_OFFSET_BEGINNING);
         for partition in 0..partitions {
             // SAFETY: the topic's handle lives as long as the client, and so does the queue.
-            let code =
-                unsafe { sys::rd_kafka_consume_start_queue(handle.0.as_ptr(), partition, beginning, queue.ptr()) };
+            let code = unsafe {
+                sys::rd_kafka_consume_start_queue(handle.0.as_ptr(), partition, beginning, queue.ptr())
+            };
             if code != 0 {
                 // SAFETY: takes nothing.
                 return Err(Cause::of(unsafe { sys::rd_kafka_last_error() }));

@@ -103,7 +103,9 @@ impl Message {
 
     /// The time.
     pub(crate) fn timestamp(&self) -> Timestamp {
-        use sys::rd_kafka_timestamp_type_t::{RD_KAFKA_TIMESTAMP_CREATE_TIME, RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME};
+        use sys::rd_kafka_timestamp_type_t::{
+            RD_KAFKA_TIMESTAMP_CREATE_TIME, RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
+        };
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is valid; librdkafka writes one of the enum's values.
         let at = unsafe { sys::rd_kafka_message_timestamp(self.0.as_ptr(), &raw mut kind) };

@@ -66,8 +66,7 @@ impl Queue {
         self.taken.clear();
         self.taken.reserve(max);
         // SAFETY: the queue is valid, and `taken` has room for `max` pointers.
-        let count =
-            unsafe { sys::rd_kafka_consume_batch_queue(self.ptr(), 0, self.taken.as_mut_ptr(), max) };
+        let count = unsafe { sys::rd_kafka_consume_batch_queue(self.ptr(), 0, self.taken.as_mut_ptr(), max) };
         let count = usize::try_from(count).unwrap_or_default().min(max);
         // SAFETY: librdkafka wrote `count` pointers.
         unsafe { self.taken.set_len(count) };

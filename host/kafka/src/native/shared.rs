@@ -51,7 +51,13 @@ struct Down {
 
 impl Shared {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), wake: Arc::default(), room: Notify::new(), uneasy: AtomicBool::new(false), state: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            wake: Arc::default(),
+            room: Notify::new(),
+            uneasy: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
     }
 
     /// Keeps a rebalance for the application, or tells the caller to answer it now.

@@ -44,13 +44,15 @@ impl Broker {
     }
 
     pub(crate) async fn create(&self, name: &str, partitions: i32) {
-        let topic = NewTopic { name: name.to_owned(), partitions, replication: 1, configs: Default::default() };
+        let topic =
+            NewTopic { name: name.to_owned(), partitions, replication: 1, configs: Default::default() };
         self.admin().create_topic(&topic).await.unwrap();
     }
 }
 
 pub(crate) fn translate(role: Role, settings: &[(&str, &str)]) -> ClientConfig {
-    let map: ConfigMap = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let map: ConfigMap =
+        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     ClientConfig::from_java(role, &map).unwrap().config
 }
 
@@ -104,7 +106,10 @@ pub(crate) fn rows(frame: &[u8]) -> Vec<Row> {
     let row = |record: cofferdam_frame::Record<'_>| Row {
         key: record.key().map(<[u8]>::to_vec),
         value: record.value().map(<[u8]>::to_vec),
-        headers: record.headers().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+        headers: record
+            .headers()
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect(),
         timestamp: record.entry.timestamp.unwrap_or(-1),
         partition: record.entry.partition.unwrap_or(-1),
         offset: record.kafka_offset().unwrap_or(-1),

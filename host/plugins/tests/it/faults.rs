@@ -300,7 +300,7 @@ async fn a_flood_of_lines_is_cut_and_counted() {
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let bench = Bench::with(|settings| settings.limits.log_lines_per_s = 20).await;
-    let mut source = bench.source(&[("fault.start", "log=100000"), ("fault.poll", "print=hello")]).await;
+    let mut source = bench.source(&[("fault.start", "log=10000"), ("fault.poll", "print=hello")]).await;
     source.start().await.unwrap();
     drop(source);
     let mut source = bench.source(&[("fault.poll", "print=hello")]).await;

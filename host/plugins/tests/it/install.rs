@@ -61,6 +61,14 @@ async fn another_version_of_the_contract_is_named_with_ours() {
     let hollow = r#"(component (instance $i) (export "cofferdam:connect/plugin-api@0.1.0" (instance $i)))"#;
     let text = chain(&refusal(wasm(hollow)).await);
     assert!(text.contains("does not have export `describe`"), "{text}");
+    let wrong = r#"(component
+        (core module $m (func (export "describe")))
+        (core instance $m (instantiate $m))
+        (func $f (canon lift (core func $m "describe")))
+        (instance $i (export "describe" (func $f)) (export "validate" (func $f)))
+        (export "cofferdam:connect/plugin-api@0.1.0" (instance $i)))"#;
+    let text = chain(&refusal(wasm(wrong)).await);
+    assert!(text.contains("functions are not those of the contract"), "{text}");
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cofferdam_plugins::Limits;
+use cofferdam_plugins::{Limits, Origin, Plugins, TransformStep};
 use cofferdam_stdx::time;
 
-use super::{Bench, batch, spec};
+use super::{Bench, batch, config, programs, settings, spec};
 
 const WAIT: Duration = Duration::ZERO;
 
@@ -64,10 +64,47 @@ async fn instances_and_calls() {
     }
     println!("resident memory of 100 instances after a call: {} KiB", (rss_kib() - before) / 15);
     drop(all);
-    let mut chain = Vec::new();
-    for _ in 0..3 {
-        chain.push(bench.plugins.predicate(spec("test.Predicate", &[])).await.unwrap());
+
+    bench.plugins.install(programs::program("only-transform").into(), Origin::Upload).await.unwrap();
+    let step = TransformStep { class: "OnlyTransform".to_owned(), config: config(&[]), condition: None };
+    let mut chain = bench.plugins.transform(spec("", &[]), &[step]).await.unwrap();
+    for n in [1, 500] {
+        let values = vec!["x".repeat(100); n];
+        let frame = batch(&values.iter().map(String::as_str).collect::<Vec<_>>());
+        let from = time::now();
+        for _ in 0..2_000 {
+            chain.apply(&frame).await.unwrap();
+        }
+        println!("there and back, {n} records of 100 B: {:?}", from.elapsed() / 2_000);
     }
+}
+
+#[tokio::test]
+#[ignore = "measures"]
+async fn start() {
+    for round in ["compiled", "cached", "cached"] {
+        static DIR: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
+        let mut settings = settings(DIR.get_or_init(|| tempfile::TempDir::new().unwrap()));
+        settings.limits = Limits::default();
+        let from = time::now();
+        let plugins = Plugins::new(settings).unwrap();
+        let engine = from.elapsed();
+        plugins.load_builtin().await.unwrap();
+        println!("{round}: engine {engine:?}, engine and built-in plugins {:?}", from.elapsed());
+    }
+    let before = ticker_jiffies();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    println!("jiffies of idle tickers in 3 s: {}", ticker_jiffies() - before);
+}
+
+fn ticker_jiffies() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap().path());
+    let stats = tasks.filter_map(|path| std::fs::read_to_string(path.join("stat")).ok());
+    let jiffies = |stat: String| {
+        let fields: Vec<u64> = stat.split(' ').filter_map(|field| field.parse().ok()).collect();
+        fields.get(10).copied().unwrap_or(0) + fields.get(11).copied().unwrap_or(0)
+    };
+    stats.filter(|stat| stat.contains("guest-epoch")).map(jiffies).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -81,8 +81,8 @@ impl Consume {
         !self.partitions.is_empty()
     }
 
-    /// The records of `input` are dealt with, all of them.
-    pub(crate) fn advance(&mut self, input: Frame<'_>) {
+    /// The records of `input` are dealt with, all of them but those of the partitions in `gone`.
+    pub(crate) fn advance(&mut self, input: Frame<'_>, gone: &[TopicPartition]) {
         // Records come in runs of one partition: look each run up once.
         let mut run: Option<(TopicPartition, i64, i64)> = None;
         for record in input.iter() {
@@ -90,16 +90,19 @@ impl Consume {
             match &mut run {
                 Some((of, _, last)) if of.partition == partition && &*of.topic == record.topic() => *last = offset,
                 _ => {
-                    self.pass(run.take());
+                    self.pass(run.take(), gone);
                     run = Some((TopicPartition::new(record.topic(), partition), offset, offset));
                 }
             }
         }
-        self.pass(run);
+        self.pass(run, gone);
     }
 
-    fn pass(&mut self, run: Option<(TopicPartition, i64, i64)>) {
+    fn pass(&mut self, run: Option<(TopicPartition, i64, i64)>, gone: &[TopicPartition]) {
         let Some((partition, first, last)) = run else { return };
+        if gone.contains(&partition) {
+            return;
+        }
         if let Some(progress) = self.partitions.get_mut(&partition) {
             progress.delivered = Some(last + 1);
             progress.committed.get_or_insert(first);

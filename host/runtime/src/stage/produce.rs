@@ -145,14 +145,20 @@ impl Produce {
                 groups.len() - 1
             }
         };
-        for record in input.iter().take(end) {
+        // The last offset of each group counts: only that one is copied.
+        let mut last: Vec<usize> = Vec::new();
+        for (index, record) in input.iter().take(end).enumerate() {
             // A record without an offset says nothing about its partition.
             let tracked = matches!(record.entry.position, cofferdam_frame::Position::Source(_));
             let at = find(&mut groups, record.source_partition().filter(|_| tracked));
-            if let Some(group) = groups.get_mut(at)
-                && let Progress::At(offset) = &mut group.progress
-            {
-                *offset = record.source_offset().map(str::to_owned);
+            last.resize(groups.len().max(last.len()), index);
+            if let Some(last) = last.get_mut(at) {
+                *last = index;
+            }
+        }
+        for (group, last) in groups.iter_mut().zip(last) {
+            if let Progress::At(offset) = &mut group.progress {
+                *offset = input.get(last).and_then(|record| record.source_offset().map(str::to_owned));
             }
         }
         for group in &groups {

@@ -18,6 +18,7 @@ use cofferdam_storage::{MemoryOffsetStore, OffsetStore as _};
 use cofferdam_telemetry::Metrics;
 use cofferdam_worker_api::{Listener, Worker as _};
 use tempfile::TempDir;
+use tracing_subscriber::EnvFilter;
 
 use crate::programs;
 
@@ -29,7 +30,6 @@ pub(crate) struct Bench {
     pub(crate) offsets: Arc<MemoryOffsetStore>,
     pub(crate) heard: Arc<Heard>,
     pub(crate) metrics: Metrics,
-    pub(crate) plugins: Plugins,
     pub(crate) dir: TempDir,
     broker: EmbeddedBroker,
 }
@@ -103,6 +103,9 @@ impl Bench {
 
     /// With the guests of tests, and these of ours.
     pub(crate) async fn with(ours: &[&str]) -> Self {
+        // Shown by the test runner for tests that fail; RUST_LOG says how much.
+        let log = tracing_subscriber::fmt().with_test_writer().with_env_filter(EnvFilter::from_default_env());
+        _ = log.try_init();
         let dir = TempDir::new().unwrap();
         let broker = EmbeddedBroker::start("127.0.0.1:0").unwrap();
         let plugins = Plugins::new(PluginSettings {
@@ -130,14 +133,14 @@ impl Bench {
         let metrics = Metrics::new();
         let worker = LocalWorker::new(WorkerParts {
             settings: Arc::new(settings),
-            plugins: plugins.clone(),
+            plugins,
             offsets: Arc::clone(&offsets) as _,
             metrics: metrics.clone(),
             supervisor: Supervisor::new(),
             listener: Arc::clone(&heard) as _,
             embedded_broker: true,
         });
-        Self { worker, offsets, heard, metrics, plugins, dir, broker }
+        Self { worker, offsets, heard, metrics, dir, broker }
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -305,7 +308,7 @@ fn guest(name: &str) -> Vec<u8> {
             cargo.env_remove(&*name);
         }
     }
-    let _one = BUILDING.lock().unwrap();
+    let _one = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     assert!(cargo.status().unwrap().success(), "{name} does not build");
     std::fs::read(target.join("wasm32-wasip2/release").join(format!("{}.wasm", name.replace('-', "_")))).unwrap()
 }
