@@ -79,6 +79,8 @@ pub(crate) struct Follower {
     scan: Scan,
     lines: Vec<Line>,
     missing: bool,
+    /// The last read found the end.
+    ended: bool,
     /// When the file was first seen to have lost its name, and its length then.
     rotated: Option<(Instant, u64)>,
 }
@@ -98,6 +100,7 @@ impl Follower {
             scan: Scan::default(),
             lines: Vec::new(),
             missing: false,
+            ended: false,
             rotated: None,
         }
     }
@@ -239,9 +242,13 @@ impl Follower {
         self.make_room()?;
         let Some(file) = &mut self.file else { return Ok(false) };
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        match file.read(room) {
+        let behind = self.position + (self.end - self.start) as u64;
+        // A WASI stream that has ended stays so, even when the file grows; a seek begins a new one.
+        let read = if self.ended { file.seek(SeekFrom::Start(behind)).and_then(|_| file.read(room)) } else { file.read(room) };
+        match read {
             Ok(n) => {
                 self.end += n;
+                self.ended = n == 0;
                 Ok(n > 0)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),

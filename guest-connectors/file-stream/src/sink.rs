@@ -149,11 +149,11 @@ impl FileStreamSink {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => error,
             };
-            let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-            let message = failed(&self.path, error);
+            let message = format!("{}; the disk may be full", failed(&self.path, error));
             self.take_back(length, written).map_err(|cause| Error::fatal(format!("{message}; {cause}")))?;
-            // A full disk does not mend by itself, and whoever can mend it has to see it.
-            return Err(if full { Error::fatal(message) } else { Error::retriable(message) });
+            // A WASI stream that has failed fails for ever and does not tell why, and a full disk does not
+            // mend by itself: whoever can mend it has to see it. Nothing of the batch is committed.
+            return Err(Error::fatal(message));
         }
         self.unsynced = true;
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
-use ureq::http::Method;
+use ureq::http::{Method, Uri};
 
 /// Longer than the 90 s that a worker takes for a request at most.
 const TIMEOUT: Duration = Duration::from_secs(100);
@@ -32,13 +32,18 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
+        let is_http =
+            |uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
+        if !url.parse().as_ref().is_ok_and(is_http) {
+            bail!("{url:?} is no address of a worker, such as http://127.0.0.1:8083");
+        }
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("cofferdam/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { url: url.trim_end_matches('/').to_owned(), agent: config.into() }
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), agent: config.into() })
     }
 
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Answer> {
@@ -77,9 +82,6 @@ impl Client {
                     "no worker answers at {url}; start one with `cofferdam dev`, or say where it is with --url or COFFERDAM_URL"
                 ))
             }
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-                anyhow!(error).context(format!("{url:?} is no address of a worker, such as http://127.0.0.1:8083"))
-            }
             error => anyhow!(error).context(format!("asking the worker at {url}")),
         }
     }
@@ -112,13 +114,15 @@ mod tests {
     #[test]
     fn a_worker_that_does_not_run_is_named_with_the_way_out() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let error = Client::new(&format!("http://127.0.0.1:{port}/")).get("/connectors").unwrap_err();
-        let text = format!("{error:#}");
+        let client = Client::new(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let text = format!("{:#}", client.get("/connectors").unwrap_err());
         assert!(
             text.starts_with(&format!("no worker answers at http://127.0.0.1:{port}; start one")),
             "{text}"
         );
-        let error = Client::new("nonsense").get("/connectors").unwrap_err();
-        assert!(format!("{error:#}").contains("is no address of a worker"), "{error:#}");
+        for url in ["nonsense", "localhost:8083", "ftp://a", "http://x:y:z", "http://"] {
+            let error = Client::new(url).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains("is no address of a worker"), "{url}: {error:#}");
+        }
     }
 }

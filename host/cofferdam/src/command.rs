@@ -10,7 +10,7 @@ use crate::client::{Answer, Client};
 use crate::show;
 
 impl Remote {
-    fn client(&self) -> Client {
+    fn client(&self) -> anyhow::Result<Client> {
         Client::new(&self.url)
     }
 

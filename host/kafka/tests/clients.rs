@@ -265,7 +265,7 @@ async fn pause_resume_and_seek_lose_and_repeat_nothing() {
 
     let to = |partition: &TopicPartition, offset| TopicOffset { partition: partition.clone(), offset };
     member.consumer.seek(&[to(&zero, 150), to(&one, 199)]).unwrap();
-    assert_eq!(member.consumer.position(&[zero.clone()]).await.unwrap(), [150]);
+    assert_eq!(member.consumer.position(std::slice::from_ref(&zero)).await.unwrap(), [150]);
     let mut read = member.read(51).await;
     read.sort_by_key(|row| (row.partition, row.offset));
     let expected: Vec<_> = (150..200).map(|offset| (0, offset)).chain([(1, 199)]).collect();

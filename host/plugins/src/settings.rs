@@ -43,7 +43,7 @@ impl Default for Limits {
             frame_max: ByteCount::mib(64),
             log_lines_per_s: 100,
             table_elements_max: 100_000,
-            instances_max: 4_000,
+            instances_max: 2_500,
         }
     }
 }

@@ -72,6 +72,7 @@ impl Drop for Running<'_> {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "sleeping is what this thread is for")]
 fn tick(state: &State, engine: &EngineWeak) {
     let mut idle = 0;
     while !state.ended.load(Ordering::SeqCst) {

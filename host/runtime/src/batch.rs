@@ -126,6 +126,12 @@ impl Batch {
         }
     }
 
+    /// The same records with themselves as the input: to be brought into another form on the side.
+    /// [`Batch::origin`] then answers places in this batch.
+    pub(crate) fn detached(&self) -> Self {
+        Self { input: None, origins: None, ended_by: None, ..self.clone() }
+    }
+
     /// Goes on with `frame`, whose record `i` was made from record `from[i]` of this one.
     pub(crate) fn replace(&mut self, frame: Vec<u8>, from: &[u32]) {
         let origins = from.iter().map(|index| self.origin(*index as usize)).collect();
@@ -220,7 +226,7 @@ fn select(frame: Frame<'_>, needs: &Needs, indexes: impl Iterator<Item = usize>)
 
 /// Every frame of a batch was built here or checked when it came in.
 fn read(bytes: &[u8]) -> Frame<'_> {
-    Frame::trust(bytes).unwrap_or_else(|_| Frame::EMPTY)
+    Frame::trust(bytes).unwrap_or(Frame::EMPTY)
 }
 
 /// Builds a frame out of parts of another.
@@ -405,7 +411,10 @@ mod tests {
         assert_eq!(batch.origin(0), 3);
         let record = batch.frame().get(0).unwrap();
         assert_eq!((record.topic(), record.value()), ("odd", Some(&b"v3"[..])));
-        assert_eq!((record.source_partition(), record.source_offset()), (Some("{\"p\":1}"), Some("{\"o\":3}")));
+        assert_eq!(
+            (record.source_partition(), record.source_offset()),
+            (Some("{\"p\":1}"), Some("{\"o\":3}"))
+        );
         assert_eq!((record.entry.partition, record.entry.timestamp), (Some(3), Some(3)));
         assert_eq!(record.headers().next().unwrap().value, Some(&b"x"[..]));
         assert_eq!(keys(batch.input()), ["k0", "k1", "k2", "k3", "k4"]);

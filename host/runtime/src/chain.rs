@@ -69,7 +69,11 @@ pub(crate) const fn format(format: cofferdam_plugins::Format) -> Format {
 
 impl Chain {
     /// Makes the chain and starts its instances, so that a wrong configuration shows at once.
-    pub(crate) async fn start(plugins: &Plugins, settings: &[TransformSettings], spec: &Spec) -> Result<Self, Error> {
+    pub(crate) async fn start(
+        plugins: &Plugins,
+        settings: &[TransformSettings],
+        spec: &Spec,
+    ) -> Result<Self, Error> {
         let mut runs: Vec<Run> = Vec::new();
         for settings in settings {
             add(&mut runs, plugins, settings, spec)?;
@@ -84,8 +88,9 @@ impl Chain {
     /// part that anyone looks at, in the form that the first who does wants. Bytes that nobody looks
     /// at pass untouched.
     pub(crate) fn wanted(&self, after: &Needs) -> Needs {
-        let all = self.runs.iter().map(|run| run.layout.target()).chain([*after]);
-        all.fold(Needs { key: None, value: None, headers: None }, |wanted, needs| Needs {
+        let guard = |run: &Run| run.guard.as_ref().map(|guard| guard.needs);
+        let all = self.runs.iter().flat_map(|run| guard(run).into_iter().chain([run.layout.target()]));
+        all.chain([*after]).fold(Needs { key: None, value: None, headers: None }, |wanted, needs| Needs {
             key: wanted.key.or(needs.key),
             value: wanted.value.or(needs.value),
             headers: wanted.headers.or(needs.headers),
@@ -105,7 +110,12 @@ impl Chain {
 }
 
 /// Adds a transform to the last run, or begins a new one.
-fn add(runs: &mut Vec<Run>, plugins: &Plugins, settings: &TransformSettings, spec: &Spec) -> Result<(), Error> {
+fn add(
+    runs: &mut Vec<Run>,
+    plugins: &Plugins,
+    settings: &TransformSettings,
+    spec: &Spec,
+) -> Result<(), Error> {
     let info = find(plugins, &settings.class, PluginKind::Transform)?;
     let mut layout = Layout::of(&info);
     let mut pure = info.pure;
@@ -114,13 +124,8 @@ fn add(runs: &mut Vec<Run>, plugins: &Plugins, settings: &TransformSettings, spe
     if let Some(predicate) = &settings.predicate {
         let theirs = find(plugins, &predicate.class, PluginKind::Predicate)?;
         let asked = Layout::of(&theirs);
-        if !asked.agrees(&layout) {
-            return Err(Error::Settings(vec![(
-                format!("transforms.{}.predicate", settings.alias),
-                format!("{} and {} read records in different forms and cannot be combined", info.class, theirs.class),
-            )]));
-        }
-        if theirs.digest == info.digest {
+        // One call can do for both where they are one artifact and read records in one form.
+        if theirs.digest == info.digest && asked.agrees(&layout) {
             pure &= theirs.pure;
             layout.join(&asked);
             condition = Some(Condition {
@@ -130,8 +135,6 @@ fn add(runs: &mut Vec<Run>, plugins: &Plugins, settings: &TransformSettings, spe
             });
         } else {
             guard = Some(self::guard(&theirs, &asked, predicate, spec));
-            // Both look at the same batch, so it is brought into the one form for both.
-            layout.join(&Layout { needs: asked.needs, ..layout });
         }
     }
     let step = TransformStep { class: info.class.clone(), config: settings.config.clone(), condition };

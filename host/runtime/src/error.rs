@@ -137,7 +137,9 @@ impl Error {
             }
             // Kafka Connect shows what start and poll threw as it is.
             Self::Guest { error, .. } => Exception::from_call(error),
-            Self::Put(error) => Exception::new(CONNECT, self.to_string()).caused_by(Exception::from_call(error)),
+            Self::Put(error) => {
+                Exception::new(CONNECT, self.to_string()).caused_by(Exception::from_call(error))
+            }
             _ => Exception::from_error(CONNECT, self),
         }
     }
@@ -173,7 +175,9 @@ impl Classified for Error {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Settings(_) | Self::UnknownClass { .. } | Self::Converter { .. } | Self::NotStarted(_) => Blame::User,
+            Self::Settings(_) | Self::UnknownClass { .. } | Self::Converter { .. } | Self::NotStarted(_) => {
+                Blame::User
+            }
             Self::Kafka { error, .. } | Self::DeadLetterTopic { error, .. } => error.blame(),
             Self::Send(error) => error.error.blame(),
             Self::Guest { error, .. } | Self::Put(error) => error.blame(),

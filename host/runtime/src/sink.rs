@@ -86,12 +86,14 @@ impl Sink {
         let converters = task.converters(Order::KeysFirst)?;
         let chain = Chain::start(&task.plugins, &task.connector.transforms, &task.spec()).await?;
         let reporter = task.reporter(dead_letters(&task).await?);
-        let mut instance = task.plugins.sink(task.spec()).await.map_err(|error| task.guest("start", error))?;
+        let mut instance =
+            task.plugins.sink(task.spec()).await.map_err(|error| task.guest("start", error))?;
         instance.start().await.map_err(|error| task.guest("start", error))?;
         let put = Put::new(instance, task.plugins.clone(), task.spec());
         let overrides = &task.connector.consumer_overrides;
         let config = task.settings.consumer_config(task.id.connector.as_str(), task.id.task, overrides);
-        let records_max = config.get("max.poll.records").and_then(|n| n.trim().parse().ok()).unwrap_or(RECORDS_MAX);
+        let records_max =
+            config.get("max.poll.records").and_then(|n| n.trim().parse().ok()).unwrap_or(RECORDS_MAX);
         let client = task.client(Role::Consumer, &config)?;
         let consumer = match &task.connector.topics {
             Topics::List(topics) => Consumer::subscribe(&client, topics),
@@ -176,7 +178,11 @@ impl Sink {
     /// The next thing to do; Idle also when a time has come or the target state changed.
     async fn next(&mut self) -> Result<Event, Error> {
         let target = self.control.target();
-        let until = [Some(self.schedule.due()), Some(self.last_put + IDLE_PUT), self.redelivery.as_ref().map(|r| r.at)];
+        let until = [
+            Some(self.schedule.due()),
+            Some(self.last_put + IDLE_PUT),
+            self.redelivery.as_ref().map(|r| r.at),
+        ];
         let until = until.into_iter().flatten().min().unwrap_or_else(now);
         let wait = until.saturating_duration_since(now());
         let event = tokio::select! {
@@ -272,7 +278,11 @@ impl Sink {
             return Ok(());
         }
         // An empty batch: a sink that writes by the clock gets its chance.
-        match self.put.put(&Batch::new(Vec::new(), Format::Raw, Format::Raw, Format::Raw), &mut self.consume).await? {
+        match self
+            .put
+            .put(&Batch::new(Vec::new(), Format::Raw, Format::Raw, Format::Raw), &mut self.consume)
+            .await?
+        {
             Outcome::Done(_) => {}
             Outcome::Again(..) => self.task.metrics.retried(),
         }
@@ -281,7 +291,11 @@ impl Sink {
     }
 
     async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
-        self.consume.assign(partitions).await.map_err(consumer_failed)?;
+        if let Err(error) = self.consume.assign(partitions).await {
+            // The group has changed its mind meanwhile and says so next.
+            tracing::warn!("partitions could not be taken: {}", chain(&error));
+            return Ok(());
+        }
         let all = self.consume.assignment();
         self.task.metrics.assigned(all.len());
         self.put.instance.set_assignment(all);
@@ -299,7 +313,9 @@ impl Sink {
             self.commit(Some(partitions)).await?;
         }
         let closed = self.put.instance.close(partitions).await.map_err(Error::Put);
-        self.consume.unassign(partitions).map_err(consumer_failed)?;
+        if let Err(error) = self.consume.unassign(partitions) {
+            tracing::warn!("partitions could not be given up: {}", chain(&error));
+        }
         let all = self.consume.assignment();
         self.task.metrics.assigned(all.len());
         self.put.instance.set_assignment(all);
@@ -319,6 +335,7 @@ impl Sink {
     /// a sink that cannot say what is safe is given everything since the last commit again.
     async fn commit(&mut self, closing: Option<&[TopicPartition]>) -> Result<(), Error> {
         self.schedule.done();
+        self.consume.measure(&self.task.metrics);
         let delivered = self.consume.delivered(closing);
         if delivered.is_empty() {
             return Ok(());
@@ -372,6 +389,10 @@ impl Sink {
     /// The end, whatever its reason: commit what was put, let the guest go, leave the group.
     async fn finish(mut self: Box<Self>) {
         let timeout = self.task.settings.offset_flush_timeout;
+        // Dead letters first: a record that ended the task is in the queue before the task is gone.
+        if let Err(error) = self.reporter.settled(timeout).await {
+            tracing::warn!("{}", chain(&error));
+        }
         let all = self.consume.assignment();
         if self.put.instance.is_alive() {
             if let Err(error) = self.commit(Some(&all)).await {
@@ -385,8 +406,6 @@ impl Sink {
                     tracing::warn!("the sink failed in {call}: {}", error.trace());
                 }
             }
-        } else if let Err(error) = self.reporter.settled(timeout).await {
-            tracing::warn!("{}", chain(&error));
         }
         if let Err(error) = self.consume.consumer.close().await {
             tracing::warn!("the consumer could not leave its group: {}", chain(&error));

@@ -68,7 +68,8 @@ impl Source {
         let doing = "the producer of this task could not be started";
         let producer = Producer::new(&task.client(Role::Producer, &config)?);
         let producer = producer.map_err(|error| Error::Kafka { doing, error })?;
-        let mut instance = task.plugins.source(task.spec()).await.map_err(|error| task.guest("start", error))?;
+        let mut instance =
+            task.plugins.source(task.spec()).await.map_err(|error| task.guest("start", error))?;
         instance.start().await.map_err(|error| task.guest("start", error))?;
         Ok(Self {
             control,

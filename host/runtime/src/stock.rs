@@ -8,7 +8,9 @@ const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConver
 
 /// Every built-in converter.
 pub(crate) fn converters() -> impl Iterator<Item = Plugin> {
-    let stock = CLASSES.into_iter().filter_map(|class| Some(plugin(class, PluginKind::Converter, config_def(class)?)));
+    let stock = CLASSES
+        .into_iter()
+        .filter_map(|class| Some(plugin(class, PluginKind::Converter, config_def(class)?)));
     stock.chain([plugin(SIMPLE_HEADER, PluginKind::HeaderConverter, ConfigDef::default())])
 }
 
@@ -31,7 +33,10 @@ mod tests {
     fn converters_are_found_by_either_name_and_by_what_they_convert() {
         let both = [PluginKind::HeaderConverter, PluginKind::Converter];
         let found = |class: &str, kinds: &[PluginKind]| converter(class, kinds).map(|plugin| plugin.class);
-        assert_eq!(found("JsonConverter", &both), found("org.apache.kafka.connect.json.JsonConverter", &both));
+        assert_eq!(
+            found("JsonConverter", &both),
+            found("org.apache.kafka.connect.json.JsonConverter", &both)
+        );
         assert_eq!(found("SimpleHeaderConverter", &both).as_deref(), Some(SIMPLE_HEADER));
         assert_eq!(found("SimpleHeaderConverter", &[PluginKind::Converter]), None);
         assert_eq!(found("AvroConverter", &both), None);

@@ -169,7 +169,8 @@ impl Task {
     /// Configuration of a client from Java's keys.
     pub(crate) fn client(&self, role: Role, config: &ConfigMap) -> Result<ClientConfig, Error> {
         let doing = "the configuration of this task's Kafka clients cannot be used";
-        let translated = ClientConfig::from_java(role, config).map_err(|error| Error::Kafka { doing, error })?;
+        let translated =
+            ClientConfig::from_java(role, config).map_err(|error| Error::Kafka { doing, error })?;
         if !translated.ignored.is_empty() {
             tracing::info!(?role, "client settings without meaning here: {}", translated.ignored.join(", "));
         }
@@ -199,7 +200,12 @@ impl Task {
 // === impl Status ===
 
 impl Status {
-    pub(crate) fn new(id: TaskId, listener: Arc<dyn Listener>, metrics: TaskMetrics, worker: Metrics) -> Self {
+    pub(crate) fn new(
+        id: TaskId,
+        listener: Arc<dyn Listener>,
+        metrics: TaskMetrics,
+        worker: Metrics,
+    ) -> Self {
         let (was_up, muted) = (AtomicBool::new(false), AtomicBool::new(false));
         Self(Arc::new(Shared { id, listener, metrics, worker, was_up, muted }))
     }

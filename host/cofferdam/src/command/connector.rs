@@ -21,11 +21,11 @@ pub(crate) fn run(command: &Connector) -> anyhow::Result<()> {
     match command {
         Connector::Create { file, wait, remote } => create(file, *wait, remote),
         Connector::List { remote } => {
-            let answer = remote.client().get("/connectors?expand=status&expand=info")?;
+            let answer = remote.client()?.get("/connectors?expand=status&expand=info")?;
             remote.show(&answer, overview)
         }
         Connector::Status(Named { name, remote }) => {
-            let answer = remote.client().get(&path(name, "/status"))?;
+            let answer = remote.client()?.get(&path(name, "/status"))?;
             remote.show(&answer, status)
         }
         Connector::Delete(named) => change(named, Method::DELETE, "", "deleted"),
@@ -44,7 +44,7 @@ fn path(name: &str, rest: &str) -> String {
 }
 
 fn change(Named { name, remote }: &Named, method: Method, action: &str, done: &str) -> anyhow::Result<()> {
-    let answer = remote.client().call(method, &path(name, action), &Body::None)?;
+    let answer = remote.client()?.call(method, &path(name, action), &Body::None)?;
     remote.show(&answer, |_| format!("{done} {name}\n"))
 }
 
@@ -61,7 +61,7 @@ fn create(file: &Path, wait: Option<Duration>, remote: &Remote) -> anyhow::Resul
         };
         request["initial_state"] = state.into();
     }
-    let client = remote.client();
+    let client = remote.client()?;
     let created = client.call(Method::POST, "/connectors", &Body::Json(&request));
     let created = created.with_context(|| format!("{} was not created", file.display()))?;
     match wait {

@@ -15,7 +15,7 @@ pub(crate) fn run(command: &Plugin) -> anyhow::Result<()> {
             let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             ensure!(!bytes.is_empty(), "{} is empty", file.display());
             let answer = remote
-                .client()
+                .client()?
                 .call(Method::POST, "/connector-plugins", &Body::Wasm(&bytes))
                 .with_context(|| format!("{} was not installed", file.display()))?;
             remote.show(&answer, |artifact| {
@@ -24,12 +24,12 @@ pub(crate) fn run(command: &Plugin) -> anyhow::Result<()> {
             })
         }
         Plugin::List { remote } => {
-            let answer = remote.client().get("/connector-plugins?connectorsOnly=false")?;
+            let answer = remote.client()?.get("/connector-plugins?connectorsOnly=false")?;
             remote.show(&answer, |plugins| table(list(plugins, "")))
         }
         Plugin::Delete { class, remote } => {
             let path = format!("/connector-plugins/{}", segment(class));
-            let answer = remote.client().call(Method::DELETE, &path, &Body::None)?;
+            let answer = remote.client()?.call(Method::DELETE, &path, &Body::None)?;
             remote.show(&answer, |_| format!("removed {class}\n"))
         }
     }

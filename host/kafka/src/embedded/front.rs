@@ -72,10 +72,9 @@ fn hold(
 ) -> io::Result<()> {
     let mut pause = Duration::ZERO;
     while is_empty(answer, version) && now() < deadline {
-        // Writes to other topics wake this too; it asks the less often the more of them there are.
-        std::thread::sleep(pause.min(deadline.saturating_duration_since(now())));
+        // Writes to other topics end the wait too; it asks the less often the more of them there are.
+        writes.wait(seen, now() + pause, deadline);
         pause = (pause * 2).clamp(PAUSE_FIRST, PAUSE_MAX);
-        writes.wait(seen, deadline);
         seen = writes.mark();
         ask(broker, request, answer)?;
     }
@@ -202,11 +201,12 @@ impl Writes {
         self.changed.notify_all();
     }
 
-    /// Returns when there was a write since `seen`, or it is too late.
-    fn wait(&self, seen: u64, deadline: Instant) {
+    /// Returns when there was a write since `seen`, but not before `earliest`, or it is too late.
+    fn wait(&self, seen: u64, earliest: Instant, deadline: Instant) {
         let mut count = self.lock();
-        while *count == seen {
-            let left = deadline.saturating_duration_since(now());
+        loop {
+            let until = if *count == seen { deadline } else { earliest.min(deadline) };
+            let left = until.saturating_duration_since(now());
             if left.is_zero() {
                 return;
             }

@@ -17,6 +17,7 @@ mod measure;
 #[path = "../../../../tests/programs/support.rs"]
 mod programs;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,7 +52,11 @@ impl Bench {
     }
 
     async fn with(change: impl FnOnce(&mut PluginSettings)) -> Self {
-        let bench = Self::empty(change);
+        let bench = Self::empty(|settings| {
+            // Compiled once for all tests.
+            settings.cache_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache");
+            change(settings);
+        });
         bench.plugins.install(Bytes::from(programs::program("misbehaving")), Origin::Upload).await.unwrap();
         bench
     }

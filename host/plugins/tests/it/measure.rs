@@ -1,5 +1,7 @@
 //! Figures, not assertions: `cargo test -p cofferdam-plugins --test it -- --ignored --nocapture measure`.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cofferdam_plugins::{Limits, Origin, Plugins, TransformStep};
@@ -67,15 +69,21 @@ async fn instances_and_calls() {
 
     bench.plugins.install(programs::program("only-transform").into(), Origin::Upload).await.unwrap();
     let step = TransformStep { class: "OnlyTransform".to_owned(), config: config(&[]), condition: None };
-    let mut chain = bench.plugins.transform(spec("", &[]), &[step]).await.unwrap();
+    let spec = spec("", &[]);
+    let usage = Arc::clone(&spec.usage);
+    let mut chain = bench.plugins.transform(spec, &[step]).await.unwrap();
     for n in [1, 500] {
         let values = vec!["x".repeat(100); n];
         let frame = batch(&values.iter().map(String::as_str).collect::<Vec<_>>());
-        let from = time::now();
-        for _ in 0..2_000 {
+        let (from, cpu, guest) = (time::now(), cpu_ns(), usage.cpu_ns.load(Ordering::Relaxed));
+        for _ in 0..5_000 {
             chain.apply(&frame).await.unwrap();
         }
-        println!("there and back, {n} records of 100 B: {:?}", from.elapsed() / 2_000);
+        let (took, cpu) = (from.elapsed() / 5_000, (cpu_ns() - cpu) / 5_000);
+        let guest = (usage.cpu_ns.load(Ordering::Relaxed) - guest) / 5_000;
+        println!(
+            "there and back, {n} records of 100 B: {took:?}, CPU {cpu} ns, of it {guest} ns in the call"
+        );
     }
 }
 
@@ -97,12 +105,17 @@ async fn start() {
     println!("jiffies of idle tickers in 3 s: {}", ticker_jiffies() - before);
 }
 
-fn ticker_jiffies() -> u64 {
+fn cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn ticker_jiffies() -> i64 {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap().path());
     let stats = tasks.filter_map(|path| std::fs::read_to_string(path.join("stat")).ok());
     let jiffies = |stat: String| {
-        let fields: Vec<u64> = stat.split(' ').filter_map(|field| field.parse().ok()).collect();
-        fields.get(10).copied().unwrap_or(0) + fields.get(11).copied().unwrap_or(0)
+        let fields: Vec<i64> = stat.split(' ').filter_map(|field| field.parse().ok()).collect();
+        fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
     };
     stats.filter(|stat| stat.contains("guest-epoch")).map(jiffies).sum()
 }

@@ -123,8 +123,9 @@ impl Exception {
 
 /// `java.lang.NullPointerException` and the like.
 fn is_java_class(text: &str) -> bool {
-    let identifier =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$'));
+    let identifier = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$'))
+    };
     text.contains('.')
         && text.split('.').all(identifier)
         && (text.ends_with("Exception") || text.ends_with("Error"))
@@ -140,7 +141,10 @@ mod tests {
         let exception = Exception::from_guest(text, DATA);
         assert_eq!(exception.class, "java.lang.NullPointerException");
         assert_eq!(exception.message.as_deref(), Some("x is null"));
-        assert_eq!(exception.trace(), format!("{}\nCaused by: a.b.SomeError\nCaused by: {DATA}: why\n", exception.headline()));
+        assert_eq!(
+            exception.trace(),
+            format!("{}\nCaused by: a.b.SomeError\nCaused by: {DATA}: why\n", exception.headline())
+        );
     }
 
     #[test]
@@ -159,7 +163,9 @@ mod tests {
             backtrace: "  0: sink!put\n".to_owned(),
         };
         let exception = Exception::new(CONNECT, "outer").caused_by(Exception::from_call(&error));
-        let expected = format!("{CONNECT}: outer\nCaused by: {CONNECT}: the plugin crashed in put: unreachable\n  0: sink!put\n");
+        let expected = format!(
+            "{CONNECT}: outer\nCaused by: {CONNECT}: the plugin crashed in put: unreachable\n  0: sink!put\n"
+        );
         assert_eq!(exception.trace(), expected);
     }
 }

@@ -166,7 +166,11 @@ fn settled_all(dead_letters: &DeadLetters) -> bool {
 
 impl DeadLetters {
     /// Opens the queue, making its topic when it is missing.
-    pub(crate) async fn open(settings: &DlqSettings, producer: Producer, admin: &Admin) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        settings: &DlqSettings,
+        producer: Producer,
+        admin: &Admin,
+    ) -> Result<Self, Error> {
         let topic = &settings.topic;
         let failed = |error| Error::DeadLetterTopic { topic: topic.clone(), error };
         if !admin.topics().await.map_err(failed)?.contains(topic) {
@@ -274,7 +278,8 @@ fn describe_consumed(record: &Record<'_>, offset: i64) -> String {
 
 fn describe_polled(record: &Record<'_>, schemas: &Schemas) -> String {
     let or_null = |number: Option<String>| number.unwrap_or_else(|| "null".to_owned());
-    let headers: Vec<String> = record.headers().map(|header| format!("ConnectHeader(key={})", header.key)).collect();
+    let headers: Vec<String> =
+        record.headers().map(|header| format!("ConnectHeader(key={})", header.key)).collect();
     let (key, key_schema) = describe_value(record.key(), record.entry.key_schema, schemas);
     let (value, value_schema) = describe_value(record.value(), record.entry.value_schema, schemas);
     format!(

@@ -57,7 +57,12 @@ pub(crate) struct Commit {
 
 impl Commit {
     /// Commits for the task `id`.
-    pub(crate) fn new(id: TaskId, store: Arc<dyn OffsetStore>, timeout: Duration, metrics: TaskMetrics) -> Self {
+    pub(crate) fn new(
+        id: TaskId,
+        store: Arc<dyn OffsetStore>,
+        timeout: Duration,
+        metrics: TaskMetrics,
+    ) -> Self {
         Self { id, store, timeout, metrics, waiting: IndexMap::new() }
     }
 
@@ -74,13 +79,17 @@ impl Commit {
         }
         let began = now();
         self.metrics.commit_started();
-        let offsets: Vec<Committable> = self.waiting.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let offsets: Vec<Committable> =
+            self.waiting.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let write = self.store.set(self.id.connector.as_str(), offsets);
         let problem = match tokio::time::timeout(self.timeout, write).await {
             Ok(Ok(())) => {
                 self.metrics.commit_succeeded(began.elapsed());
                 let stored = std::mem::take(&mut self.waiting);
-                return stored.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect();
+                return stored
+                    .into_iter()
+                    .filter_map(|(partition, offset)| Some((partition, offset?)))
+                    .collect();
             }
             Ok(Err(error)) => chain(&error),
             Err(_) => format!("no answer within {} ms (offset.flush.timeout.ms)", self.timeout.as_millis()),

@@ -86,9 +86,13 @@ impl Consume {
         // Records come in runs of one partition: look each run up once.
         let mut run: Option<(TopicPartition, i64, i64)> = None;
         for record in input.iter() {
-            let (Some(partition), Some(offset)) = (record.entry.partition, record.kafka_offset()) else { continue };
+            let (Some(partition), Some(offset)) = (record.entry.partition, record.kafka_offset()) else {
+                continue;
+            };
             match &mut run {
-                Some((of, _, last)) if of.partition == partition && &*of.topic == record.topic() => *last = offset,
+                Some((of, _, last)) if of.partition == partition && &*of.topic == record.topic() => {
+                    *last = offset
+                }
                 _ => {
                     self.pass(run.take(), gone);
                     run = Some((TopicPartition::new(record.topic(), partition), offset, offset));
@@ -126,7 +130,10 @@ impl Consume {
     pub(crate) fn committable(&self, safe: Vec<TopicOffset>) -> Vec<TopicOffset> {
         let is_new = |offset: &TopicOffset| {
             let Some(progress) = self.partitions.get(&offset.partition) else {
-                tracing::warn!("the sink wants to commit {}, which is not assigned; ignored", offset.partition);
+                tracing::warn!(
+                    "the sink wants to commit {}, which is not assigned; ignored",
+                    offset.partition
+                );
                 return false;
             };
             if progress.delivered.is_none_or(|delivered| offset.offset > delivered) {
@@ -165,8 +172,11 @@ impl Consume {
 
     /// Reads on from `offsets`, as if everything before were delivered.
     pub(crate) fn seek(&mut self, offsets: &[TopicOffset]) -> Result<(), KafkaError> {
-        let known: Vec<TopicOffset> =
-            offsets.iter().filter(|offset| self.partitions.contains_key(&offset.partition)).cloned().collect();
+        let known: Vec<TopicOffset> = offsets
+            .iter()
+            .filter(|offset| self.partitions.contains_key(&offset.partition))
+            .cloned()
+            .collect();
         for offset in &known {
             let progress = Progress { delivered: Some(offset.offset), committed: Some(offset.offset) };
             self.partitions.insert(offset.partition.clone(), progress);
@@ -175,7 +185,11 @@ impl Consume {
     }
 
     /// Holds partitions back, or lets them go, for the guest.
-    pub(crate) fn hold(&mut self, pause: &[TopicPartition], resume: &[TopicPartition]) -> Result<(), KafkaError> {
+    pub(crate) fn hold(
+        &mut self,
+        pause: &[TopicPartition],
+        resume: &[TopicPartition],
+    ) -> Result<(), KafkaError> {
         self.held.extend(pause.iter().filter(|partition| self.partitions.contains_key(*partition)).cloned());
         for partition in resume {
             self.held.remove(partition);
@@ -193,8 +207,12 @@ impl Consume {
     }
 
     fn apply_pauses(&mut self) -> Result<(), KafkaError> {
-        let wanted: HashSet<TopicPartition> =
-            self.partitions.keys().filter(|partition| self.hold_all || self.held.contains(*partition)).cloned().collect();
+        let wanted: HashSet<TopicPartition> = self
+            .partitions
+            .keys()
+            .filter(|partition| self.hold_all || self.held.contains(*partition))
+            .cloned()
+            .collect();
         let pause: Vec<TopicPartition> = wanted.difference(&self.paused).cloned().collect();
         let resume: Vec<TopicPartition> = self.paused.difference(&wanted).cloned().collect();
         if !pause.is_empty() {

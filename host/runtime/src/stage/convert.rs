@@ -57,7 +57,8 @@ impl Converters {
         // Headers are text until SimpleHeaderConverter's guessing of types is there; what was text in
         // the topic comes out of it as the same text.
         let text = ConverterSettings { class: STRING.to_owned(), options: ConfigMap::new() };
-        let is_simple = SIMPLE_HEADER.ends_with(&headers.class) && headers.class.ends_with("SimpleHeaderConverter");
+        let is_simple =
+            SIMPLE_HEADER.ends_with(&headers.class) && headers.class.ends_with("SimpleHeaderConverter");
         let mut headers = Named::new(
             "header.converter",
             if is_simple { &text } else { headers },
@@ -107,7 +108,8 @@ impl Named {
     fn new(key: &'static str, settings: &ConverterSettings, side: Side, stage: Stage) -> Result<Self, Error> {
         let converter = Converter::new(&settings.class, &settings.options, side)
             .map_err(|error| Error::Converter { key, error })?;
-        let full = CLASSES.into_iter().find(|class| class.rsplit('.').next() == Some(settings.class.as_str()));
+        let full =
+            CLASSES.into_iter().find(|class| class.rsplit('.').next() == Some(settings.class.as_str()));
         Ok(Self { class: full.unwrap_or(&settings.class).into(), stage, converter })
     }
 
@@ -164,7 +166,8 @@ impl Pass<'_> {
             if let Some(schema) = key.schema(key_layout.of(index), entry.key_schema, bytes(entry.key)) {
                 entry.key_schema = schema;
             }
-            if let Some(schema) = value.schema(value_layout.of(index), entry.value_schema, bytes(entry.value)) {
+            if let Some(schema) = value.schema(value_layout.of(index), entry.value_schema, bytes(entry.value))
+            {
                 entry.value_schema = schema;
             }
         });
@@ -202,7 +205,8 @@ impl Pass<'_> {
             None => rebuild.copy_key(&mut entry, record),
             Some(to) => {
                 let (from, schema) = (batch.key.of(index), record.entry.key_schema);
-                let cell = self.cell(key, from, to, schema, record.key(), rebuild).map_err(|error| (key, error))?;
+                let cell =
+                    self.cell(key, from, to, schema, record.key(), rebuild).map_err(|error| (key, error))?;
                 (entry.key, entry.key_schema) = cell;
             }
         }
@@ -210,8 +214,9 @@ impl Pass<'_> {
             None => rebuild.copy_value(&mut entry, record),
             Some(to) => {
                 let (from, schema) = (batch.value.of(index), record.entry.value_schema);
-                let cell =
-                    self.cell(value, from, to, schema, record.value(), rebuild).map_err(|error| (value, error))?;
+                let cell = self
+                    .cell(value, from, to, schema, record.value(), rebuild)
+                    .map_err(|error| (value, error))?;
                 (entry.value, entry.value_schema) = cell;
             }
         }
@@ -339,8 +344,13 @@ impl Untouched<'_> {
 
     fn null_stays_null(&mut self, from: Format, schema: SchemaId) -> bool {
         self.scratch.clear();
-        let written =
-            self.named.converter.from_connect(&self.converters.schemas, from, schema, None, &mut self.scratch);
+        let written = self.named.converter.from_connect(
+            &self.converters.schemas,
+            from,
+            schema,
+            None,
+            &mut self.scratch,
+        );
         written == Ok(true)
     }
 }

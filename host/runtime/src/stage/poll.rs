@@ -65,7 +65,8 @@ impl Poll {
             }
             // Kafka Connect polls again at once; a source whose system is down would then spin.
             Err(CallError::Guest(GuestError::Retriable { message, backoff })) => {
-                let pause = backoff.map_or_else(|| self.idle.next_delay(), |asked| asked.min(Duration::from_secs(60)));
+                let pause = backoff
+                    .map_or_else(|| self.idle.next_delay(), |asked| asked.min(Duration::from_secs(60)));
                 tracing::warn!("the source asks to be polled again in {} ms: {message}", pause.as_millis());
                 metrics.retried();
                 Ok(Polled::Nothing(pause))

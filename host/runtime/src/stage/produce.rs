@@ -109,7 +109,12 @@ impl Produce {
                     from = index + 1;
                     let exception = Exception::from_error(KAFKA, &error);
                     let class = SOURCE_TASK.into();
-                    failed.push(Failed { origin: batch.origin(index), stage: Stage::KafkaProduce, class, exception });
+                    failed.push(Failed {
+                        origin: batch.origin(index),
+                        stage: Stage::KafkaProduce,
+                        class,
+                        exception,
+                    });
                 }
                 _ => return Err(Error::Send(SendError { index, error })),
             }

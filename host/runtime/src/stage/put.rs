@@ -65,7 +65,8 @@ impl Put {
         let mut failed = Vec::new();
         let mut todo: Vec<Vec<u32>> = vec![(0..batch.len() as u32).collect()];
         while let Some(mut indexes) = todo.pop() {
-            let origin = |at: u32| indexes.get(at as usize).map_or(u32::MAX, |index| batch.origin(*index as usize));
+            let origin =
+                |at: u32| indexes.get(at as usize).map_or(u32::MAX, |index| batch.origin(*index as usize));
             let view = batch.view_of(&self.layout.needs, &indexes);
             match keep_alive(&mut self.instance, &view, consume).await {
                 Ok(bad) => {
@@ -73,7 +74,10 @@ impl Put {
                 }
                 Err(CallError::Guest(GuestError::Retriable { message, backoff })) => {
                     let pause = backoff.unwrap_or_else(|| self.retry.next_delay());
-                    tracing::warn!("the sink asks for the batch again in {} ms: {message}", pause.as_millis());
+                    tracing::warn!(
+                        "the sink asks for the batch again in {} ms: {message}",
+                        pause.as_millis()
+                    );
                     return Ok(Outcome::Again(pause, failed));
                 }
                 Err(CallError::Guest(GuestError::BadRecords(list))) if !list.is_empty() => {
@@ -84,10 +88,18 @@ impl Put {
                     todo.push(rest.collect());
                 }
                 Err(error) if error.poisons() && self.idempotent && !indexes.is_empty() => {
-                    tracing::warn!(records = indexes.len(), "the sink failed; a new instance tries the batch in parts: {error}");
+                    tracing::warn!(
+                        records = indexes.len(),
+                        "the sink failed; a new instance tries the batch in parts: {error}"
+                    );
                     if let [index] = indexes.as_slice() {
                         let (class, exception) = (Arc::from(SINK_TASK), Exception::from_call(&error));
-                        failed.push(Failed { origin: batch.origin(*index as usize), stage: Stage::TaskPut, class, exception });
+                        failed.push(Failed {
+                            origin: batch.origin(*index as usize),
+                            stage: Stage::TaskPut,
+                            class,
+                            exception,
+                        });
                     } else {
                         let second = indexes.split_off(indexes.len() / 2);
                         todo.extend([second, indexes]);
@@ -141,5 +153,10 @@ async fn keep_alive(
 }
 
 fn rejected(origin: u32, message: &str) -> Failed {
-    Failed { origin, stage: Stage::TaskPut, class: SINK_TASK.into(), exception: Exception::from_guest(message, DATA) }
+    Failed {
+        origin,
+        stage: Stage::TaskPut,
+        class: SINK_TASK.into(),
+        exception: Exception::from_guest(message, DATA),
+    }
 }

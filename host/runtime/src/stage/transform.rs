@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use cofferdam_api::Schemas;
 use cofferdam_frame::{Flags, Frame, Record, Span};
-use cofferdam_plugins::{CallError, GuestError, Plugins, PredicateInstance, Spec, TransformInstance, TransformStep};
+use cofferdam_plugins::{
+    CallError, GuestError, Plugins, PredicateInstance, Spec, TransformInstance, TransformStep,
+};
 use cofferdam_telemetry::TaskMetrics;
 
 use super::Stage;
@@ -109,12 +111,19 @@ impl Run {
         retry: &mut Option<Retry>,
         work: &mut Work<'_>,
     ) -> Result<Vec<u32>, Error> {
-        let all: Vec<u32> = (0..batch.len() as u32).collect();
-        let Some(mut guard) = self.guard.take() else { return Ok(all) };
-        let mut selected = Vec::with_capacity(all.len());
-        let mut todo = vec![all];
+        let Some(mut guard) = self.guard.take() else { return Ok((0..batch.len() as u32).collect()) };
+        // The predicate may read records in another form than the transform.
+        let mut asked = batch.detached();
+        let failed = work.converters.convert(&mut asked, &guard.needs);
+        outcome.failed.extend(
+            failed
+                .into_iter()
+                .map(|failed| Failed { origin: batch.origin(failed.origin as usize), ..failed }),
+        );
+        let mut selected = Vec::with_capacity(asked.len());
+        let mut todo = vec![(0..asked.len() as u32).collect::<Vec<u32>>()];
         while let Some(indexes) = todo.pop().filter(|indexes| !indexes.is_empty()) {
-            let view = batch.view_of(&guard.needs, &indexes);
+            let view = asked.view_of(&guard.needs, &indexes);
             let mut result = guard.test(&self.plugins, &view).await;
             while again(result.as_ref().err(), retry, work).await? {
                 result = guard.test(&self.plugins, &view).await;
@@ -122,11 +131,17 @@ impl Run {
             match result {
                 Ok(answers) => {
                     let chosen = indexes.iter().zip(answers).filter(|(_, answer)| *answer != guard.negate);
-                    selected.extend(chosen.map(|(index, _)| *index));
+                    selected.extend(chosen.map(|(index, _)| asked.origin(*index as usize)));
                 }
                 Err(error) => {
                     // A predicate fails in the name of its transform, as in Kafka Connect.
-                    self.divide(batch, indexes, error, guard.pure, 0, &mut todo, outcome)?;
+                    let mut divided = Outcome::default();
+                    self.divide(&asked, indexes, error, guard.pure, 0, &mut todo, &mut divided)?;
+                    let failed = divided.failed.into_iter();
+                    outcome.failed.extend(
+                        failed
+                            .map(|failed| Failed { origin: batch.origin(failed.origin as usize), ..failed }),
+                    );
                     if !outcome.failed.is_empty() && !work.reporter.tolerates() {
                         break;
                     }
@@ -159,17 +174,37 @@ impl Run {
             match result {
                 Ok(transformed) => {
                     for bad in &transformed.bad {
-                        self.fail(batch, &indexes, bad.index, bad.step as usize, guest_data(&bad.message), outcome);
+                        self.fail(
+                            batch,
+                            &indexes,
+                            bad.index,
+                            bad.step as usize,
+                            guest_data(&bad.message),
+                            outcome,
+                        );
                     }
                     outcome.parts.push(Part { frame: transformed.output, indexes });
                 }
                 Err(CallError::Guest(GuestError::BadRecords(list))) if !list.is_empty() => {
                     // The call had no effect for the others: they are tried again without the bad ones.
                     for bad in &list {
-                        self.fail(batch, &indexes, bad.index, bad.step as usize, guest_data(&bad.message), outcome);
+                        self.fail(
+                            batch,
+                            &indexes,
+                            bad.index,
+                            bad.step as usize,
+                            guest_data(&bad.message),
+                            outcome,
+                        );
                     }
                     let is_bad = |at: u32| list.iter().any(|bad| bad.index == at);
-                    todo.push((0_u32..).zip(indexes).filter(|(at, _)| !is_bad(*at)).map(|(_, index)| index).collect());
+                    todo.push(
+                        (0_u32..)
+                            .zip(indexes)
+                            .filter(|(at, _)| !is_bad(*at))
+                            .map(|(_, index)| index)
+                            .collect(),
+                    );
                 }
                 Err(error) => {
                     let step = if indexes.len() == 1 { self.culprit(batch, &indexes).await } else { 0 };
@@ -197,7 +232,8 @@ impl Run {
         todo: &mut Vec<Vec<u32>>,
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
-        let class = self.classes.get(step).or(self.classes.first()).map(ToString::to_string).unwrap_or_default();
+        let class =
+            self.classes.get(step).or(self.classes.first()).map(ToString::to_string).unwrap_or_default();
         let of_records = matches!(
             error,
             CallError::Guest(GuestError::Retriable { .. } | GuestError::BadRecords(_) | GuestError::Fatal(_))
@@ -212,7 +248,11 @@ impl Run {
             self.fail(batch, &indexes, 0, step, Exception::from_call(&error), outcome);
             return Ok(());
         }
-        tracing::warn!(class, records = indexes.len(), "a transform failed on a batch; trying its halves: {error}");
+        tracing::warn!(
+            class,
+            records = indexes.len(),
+            "a transform failed on a batch; trying its halves: {error}"
+        );
         let second = indexes.split_off(indexes.len() / 2);
         todo.push(second);
         todo.push(indexes);
@@ -230,7 +270,12 @@ impl Run {
     ) {
         let (Some(index), Some(class)) = (indexes.get(at as usize), self.classes.get(step)) else { return };
         let origin = batch.origin(*index as usize);
-        outcome.failed.push(Failed { origin, stage: Stage::Transformation, class: Arc::clone(class), exception });
+        outcome.failed.push(Failed {
+            origin,
+            stage: Stage::Transformation,
+            class: Arc::clone(class),
+            exception,
+        });
     }
 
     async fn call(&mut self, view: &[u8]) -> Result<cofferdam_plugins::Transformed, CallError> {
@@ -275,7 +320,9 @@ impl Run {
             for (record_at, record) in output.iter().enumerate() {
                 let from = record.entry.src.and_then(|src| part.indexes.get(src as usize));
                 let from = from.ok_or_else(|| {
-                    Error::UnusableBatch(format!("record {record_at} does not say which record it was made from"))
+                    Error::UnusableBatch(format!(
+                        "record {record_at} does not say which record it was made from"
+                    ))
                 })?;
                 order.push((*from, Some((at, record_at))));
             }
@@ -284,7 +331,9 @@ impl Run {
             order.extend(passing.iter().map(|index| (*index, None)));
             order.sort_by_key(|(index, _)| *index);
         }
-        let keeps_values = outputs.iter().all(|output| output.iter().all(|record| record.entry.flags.has(Flags::KEEP_VALUE)));
+        let keeps_values = outputs
+            .iter()
+            .all(|output| output.iter().all(|record| record.entry.flags.has(Flags::KEEP_VALUE)));
         let old = batch.frame();
         let mut merge = Merge {
             run: self,
@@ -423,7 +472,10 @@ impl<'a> Merge<'a, '_> {
             return Ok(*index);
         }
         check_topic(made.topic()).map_err(Error::UnusableBatch)?;
-        let index = self.rebuild.topic_named(made.topic()).map_err(|error| Error::UnusableBatch(error.to_string()))?;
+        let index = self
+            .rebuild
+            .topic_named(made.topic())
+            .map_err(|error| Error::UnusableBatch(error.to_string()))?;
         if let Some(slot) = slot {
             *slot = Some(index);
         }
@@ -446,7 +498,11 @@ fn guest_data(message: &str) -> Exception {
 
 /// Whether a call that ended so is to be made again, as long as `errors.retry.*` allow; waits until
 /// it is time.
-async fn again(error: Option<&CallError>, retry: &mut Option<Retry>, work: &mut Work<'_>) -> Result<bool, Error> {
+async fn again(
+    error: Option<&CallError>,
+    retry: &mut Option<Retry>,
+    work: &mut Work<'_>,
+) -> Result<bool, Error> {
     let Some(CallError::Guest(GuestError::Retriable { message, backoff })) = error else { return Ok(false) };
     work.metrics.record_errors(1);
     let retry = retry.get_or_insert_with(|| Retry::new(work.reporter.settings()));

@@ -1,7 +1,6 @@
 //! A worker with an embedded broker, and what tests do with them.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,10 +43,13 @@ pub(crate) struct Rec {
     pub(crate) timestamp: Option<i64>,
 }
 
+/// A state, and the trace that came with it.
+type Said = (State, Option<String>);
+
 /// Remembers what the worker told.
 #[derive(Default)]
 pub(crate) struct Heard {
-    tasks: Mutex<HashMap<TaskId, Vec<(State, Option<String>)>>>,
+    tasks: Mutex<HashMap<TaskId, Vec<Said>>>,
     connectors: Mutex<Vec<(ConnectorName, State, Option<String>)>>,
     topics: Mutex<BTreeSet<String>>,
 }
@@ -97,12 +99,17 @@ pub(crate) fn config(pairs: &[(&str, &str)]) -> ConfigMap {
 }
 
 impl Bench {
+    /// With the guests of tests.
     pub(crate) async fn new() -> Self {
-        Self::with(&[]).await
+        Self::with(false).await
     }
 
-    /// With the guests of tests, and these of ours.
-    pub(crate) async fn with(ours: &[&str]) -> Self {
+    /// With the guests of tests and those that are shipped.
+    pub(crate) async fn shipped() -> Self {
+        Self::with(true).await
+    }
+
+    async fn with(shipped: bool) -> Self {
         // Shown by the test runner for tests that fail; RUST_LOG says how much.
         let log = tracing_subscriber::fmt().with_test_writer().with_env_filter(EnvFilter::from_default_env());
         _ = log.try_init();
@@ -116,8 +123,8 @@ impl Bench {
         })
         .unwrap();
         plugins.install(Bytes::from(programs::program("misbehaving")), Origin::Folder).await.unwrap();
-        for name in ours {
-            plugins.install(Bytes::from(guest(name)), Origin::Folder).await.unwrap();
+        if shipped {
+            plugins.load_builtin().await.unwrap();
         }
         let settings = config(&[
             ("bootstrap.servers", &broker.bootstrap()),
@@ -153,7 +160,8 @@ impl Bench {
     }
 
     pub(crate) async fn start_in(&self, name: &str, pairs: &[(&str, &str)], target: TargetState) -> TaskId {
-        let mut all = config(&[("name", name), ("tasks.max", "1"), ("consumer.override.metadata.max.age.ms", "500")]);
+        let mut all =
+            config(&[("name", name), ("tasks.max", "1"), ("consumer.override.metadata.max.age.ms", "500")]);
         all.extend(config(pairs));
         let name = ConnectorName::from(name);
         let tasks = match self.worker.start_connector(&name, &all, TargetState::Started).await {
@@ -224,18 +232,28 @@ impl Bench {
     pub(crate) async fn consume(&self, topic: &str, n: usize) -> Vec<Rec> {
         static GROUPS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let group = format!("reader-{}", GROUPS.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let own = [("group.id", group.as_str()), ("auto.offset.reset", "earliest"), ("metadata.max.age.ms", "500")];
-        let mut consumer = Consumer::subscribe(&self.client(Role::Consumer, &own), &[topic.to_owned()]).unwrap();
+        let own =
+            [("group.id", group.as_str()), ("auto.offset.reset", "earliest"), ("metadata.max.age.ms", "500")];
+        let mut consumer =
+            Consumer::subscribe(&self.client(Role::Consumer, &own), &[topic.to_owned()]).unwrap();
         let mut found = Vec::new();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut calm = 0;
         // When all have come, one more quiet moment shows that no others follow.
         while found.len() < n || calm == 0 {
-            assert!(tokio::time::Instant::now() < deadline, "{} of {n} records of {topic}: {found:?}", found.len());
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{} of {n} records of {topic}: {found:?}",
+                found.len()
+            );
             match consumer.next(1_000, 1 << 20, Duration::from_millis(300)).await.unwrap() {
-                Event::Records(frame) => found.extend(Frame::parse(&frame).unwrap().iter().map(|record| rec(&record))),
+                Event::Records(frame) => {
+                    found.extend(Frame::parse(&frame).unwrap().iter().map(|record| rec(&record)))
+                }
                 Event::Assigned(partitions) => consumer.assign(&partitions).unwrap(),
-                Event::Revoked(partitions) | Event::Lost(partitions) => consumer.unassign(&partitions).unwrap(),
+                Event::Revoked(partitions) | Event::Lost(partitions) => {
+                    consumer.unassign(&partitions).unwrap()
+                }
                 Event::Idle => calm += usize::from(found.len() >= n),
             }
         }
@@ -259,7 +277,10 @@ impl Bench {
         let lines = || -> Vec<String> {
             let page = self.metrics.render();
             let wanted = format!("connector=\"{connector}\"");
-            page.lines().filter(|line| line.starts_with(name) && line.contains(&wanted)).map(str::to_owned).collect()
+            page.lines()
+                .filter(|line| line.starts_with(name) && line.contains(&wanted))
+                .map(str::to_owned)
+                .collect()
         };
         let is = || async { lines().iter().any(|line| line.ends_with(&format!(" {value}"))) };
         wait(is, || format!("{name} to be {value}: {:?}", lines())).await;
@@ -290,25 +311,4 @@ pub(crate) async fn wait<F: Future<Output = bool>>(is: impl Fn() -> F, what: imp
         assert!(tokio::time::Instant::now() < deadline, "waited in vain for {}", what());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// A guest of ours as a component, such as `file-stream`; built when it is not.
-fn guest(name: &str) -> Vec<u8> {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../guest-connectors");
-    let target = root.join("target");
-    let mut cargo = std::process::Command::new("cargo");
-    cargo.args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2", "-p", name]);
-    cargo.arg("--manifest-path").arg(root.join("Cargo.toml")).arg("--target-dir").arg(&target);
-    // What this build was told by its cargo must not reach the other one.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let cargos = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_NET");
-        if cargos || name.starts_with("RUSTFLAGS") || name.starts_with("RUSTC") || name == "LD_LIBRARY_PATH" {
-            cargo.env_remove(&*name);
-        }
-    }
-    let _one = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    assert!(cargo.status().unwrap().success(), "{name} does not build");
-    std::fs::read(target.join("wasm32-wasip2/release").join(format!("{}.wasm", name.replace('-', "_")))).unwrap()
 }

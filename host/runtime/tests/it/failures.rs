@@ -17,7 +17,10 @@ async fn a_task_that_cannot_start_says_why() {
     let source = [("connector.class", "test.Source"), ("topic", "out")];
     let with = |more: &[(&'static str, &'static str)]| [&source[..], more].concat();
     let cases: [(&[(&str, &str)], &str); 8] = [
-        (&[("connector.class", "NoSuch")], "Failed to find any class that implements Connector and which name matches NoSuch"),
+        (
+            &[("connector.class", "NoSuch")],
+            "Failed to find any class that implements Connector and which name matches NoSuch",
+        ),
         (
             &with(&[("transforms", "t"), ("transforms.t.type", "NoSuch")]),
             "Failed to find any class that implements Transformation and which name matches NoSuch",
@@ -26,7 +29,10 @@ async fn a_task_that_cannot_start_says_why() {
         (&with(&[("errors.tolerance", "some")]), "String must be one of: none, all"),
         (&with(&[("file", "/no/such/folder/file")]), "/no/such/folder"),
         (&with(&[("fault.start", "fatal")]), "told to fail"),
-        (&with(&[("fault.start", "config")]), "org.apache.kafka.common.config.ConfigException: topic: told to dislike it"),
+        (
+            &with(&[("fault.start", "config")]),
+            "org.apache.kafka.common.config.ConfigException: topic: told to dislike it",
+        ),
         (&with(&[("fault.start", "trap")]), "the plugin crashed in start"),
     ];
     for (number, (pairs, expected)) in cases.into_iter().enumerate() {
@@ -39,14 +45,20 @@ async fn a_task_that_cannot_start_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_goes_wrong_fails_and_the_others_go_on() {
     let bench = Bench::new().await;
-    let other = bench.start("other", &[("connector.class", "test.Source"), ("topic", "fine"), ("records", "4")]).await;
+    let other = bench
+        .start("other", &[("connector.class", "test.Source"), ("topic", "fine"), ("records", "4")])
+        .await;
     let source = |fault: &'static str, what: &'static str| {
         [("connector.class", "test.Source"), ("topic", "out"), ("records", "0"), (fault, what)]
     };
     for (name, pairs, expected) in [
         ("trap", source("fault.poll", "trap"), "the plugin crashed in poll"),
         ("memory", source("fault.poll", "grow"), "cofferdam.guest.memory.max"),
-        ("fatal", source("fault.poll", "fatal"), "org.apache.kafka.connect.errors.ConnectException: told to fail"),
+        (
+            "fatal",
+            source("fault.poll", "fatal"),
+            "org.apache.kafka.connect.errors.ConnectException: told to fail",
+        ),
         ("noise", source("fault.frame", "noise"), "unusable batch"),
         ("schema", source("fault.frame", "schema"), "unusable batch"),
     ] {

@@ -6,14 +6,15 @@ use crate::bench::Bench;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_go_from_file_to_topic_to_file() {
-    let bench = Bench::with(&["file-stream"]).await;
+    let bench = Bench::shipped().await;
     let (from, to) = (bench.path("from"), bench.path("to"));
     let mut lines = String::new();
     for n in 0..5_000 {
         writeln!(lines, "line {n} ä").unwrap();
     }
     std::fs::write(&from, &lines).unwrap();
-    let transforms = [("transforms", "t"), ("transforms.t.type", "test.Transform"), ("transforms.t.suffix", "-routed")];
+    let transforms =
+        [("transforms", "t"), ("transforms.t.type", "test.Transform"), ("transforms.t.suffix", "-routed")];
     let source = [("connector.class", "FileStreamSource"), ("topic", "lines"), ("file", from.as_str())];
     let id = bench.start("source", &[&source[..], &transforms].concat()).await;
     let sink = [("connector.class", "FileStreamSink"), ("topics", "lines-routed"), ("file", to.as_str())];
@@ -27,4 +28,65 @@ async fn lines_go_from_file_to_topic_to_file() {
     std::fs::write(&from, &lines).unwrap();
     bench.start("source", &[&source[..], &transforms].concat()).await;
     bench.until_file(&to, &lines).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_transforms_and_the_json_converter_shape_records() {
+    let bench = Bench::shipped().await;
+    let from = bench.path("from");
+    std::fs::write(&from, "a\nb\n").unwrap();
+    let source = [
+        ("connector.class", "org.apache.kafka.connect.file.FileStreamSourceConnector"),
+        ("topic", "raw"),
+        ("file", &from),
+        ("value.converter", "JsonConverter"),
+        ("value.converter.schemas.enable", "false"),
+        ("transforms", "hoist,insert,route"),
+        ("transforms.hoist.type", "org.apache.kafka.connect.transforms.HoistField$Value"),
+        ("transforms.hoist.field", "line"),
+        ("transforms.insert.type", "org.apache.kafka.connect.transforms.InsertField$Value"),
+        ("transforms.insert.static.field", "site"),
+        ("transforms.insert.static.value", "x"),
+        ("transforms.route.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.route.regex", "raw"),
+        ("transforms.route.replacement", "shaped"),
+    ];
+    bench.start("source", &source).await;
+    let expected = ["{\"line\":\"a\",\"site\":\"x\"}", "{\"line\":\"b\",\"site\":\"x\"}"];
+    assert_eq!(bench.values("shaped", 2).await, expected);
+    // Back again: JSON is read, one field taken out, and the rest of the record is as it was.
+    let to = bench.path("to");
+    let sink = [
+        ("connector.class", "org.apache.kafka.connect.file.FileStreamSinkConnector"),
+        ("topics", "shaped"),
+        ("file", &to),
+        ("value.converter", "JsonConverter"),
+        ("value.converter.schemas.enable", "false"),
+        ("transforms", "take"),
+        ("transforms.take.type", "org.apache.kafka.connect.transforms.ExtractField$Value"),
+        ("transforms.take.field", "line"),
+    ];
+    bench.start("sink", &sink).await;
+    bench.until_file(&to, "a\nb\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_predicate_of_another_artifact_decides_record_by_record() {
+    let bench = Bench::shipped().await;
+    let source = [
+        ("connector.class", "test.Source"),
+        ("topic", "out"),
+        ("records", "5"),
+        ("transforms", "route"),
+        ("transforms.route.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.route.regex", ".*"),
+        ("transforms.route.replacement", "picked"),
+        ("transforms.route.predicate", "p"),
+        ("predicates", "p"),
+        ("predicates.p.type", "test.Predicate"),
+        ("predicates.p.contains", "3"),
+    ];
+    bench.start("source", &source).await;
+    assert_eq!(bench.values("picked", 1).await, ["line-3"]);
+    assert_eq!(bench.values("out", 4).await, ["line-0", "line-1", "line-2", "line-4"]);
 }

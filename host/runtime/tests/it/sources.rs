@@ -99,7 +99,8 @@ async fn without_tolerance_what_is_before_the_failing_record_goes_its_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poll_that_asks_to_be_tried_again_is() {
     let bench = Bench::new().await;
-    let retry = [SOURCE, ("topic", "out"), ("records", "3"), ("fault.poll", "retriable=20"), ("fault.until", "2")];
+    let retry =
+        [SOURCE, ("topic", "out"), ("records", "3"), ("fault.poll", "retriable=20"), ("fault.until", "2")];
     let id = bench.start("s", &retry).await;
     assert_eq!(bench.values("out", 3).await, lines(0..3));
     assert_eq!(bench.heard.states(&id), [State::Running]);
