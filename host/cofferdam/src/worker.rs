@@ -56,7 +56,7 @@ async fn live(plan: Plan, mut signals: Signals) -> anyhow::Result<()> {
         }
     };
     let lived = tokio::select! {
-        created = create(&*herder, plan.connectors) => match created {
+        created = create(&herder, plan.connectors) => match created {
             Ok(()) => await_end(&mut signals, &supervisor).await,
             Err(error) => Err(error),
         },

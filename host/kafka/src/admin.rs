@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_api::TopicPartition;
+use cofferdam_stdx::Backoff;
+use cofferdam_stdx::time::now;
 use rdkafka::types::RDKafkaRespErr as Code;
 
 use crate::error::{Cause, Error, Result};
 use crate::native::{Client, Kind, Topic};
 use crate::{ClientConfig, events};
+
+/// How long a topic that was created may take to become known; Kafka Connect waits as long.
+const KNOWN_WAIT: Duration = Duration::from_secs(30);
 
 /// A topic to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +66,7 @@ impl Admin {
         Ok(Self { client, timeout: config.call_timeout })
     }
 
-    /// Creates topics and waits until they can be used; an answer each, in order.
+    /// Creates topics and waits until a broker knows them; an answer each, in order.
     pub async fn create_topics(&self, topics: &[NewTopic]) -> Vec<Result<Created>> {
         if topics.is_empty() {
             return Vec::new();
@@ -73,7 +78,11 @@ impl Admin {
             Err(cause) => Err(Error::CreateTopic { topic: topic.name.clone(), cause }),
         };
         match answers {
-            Ok(answers) => topics.iter().zip(answers).map(|(topic, result)| answer(topic, result)).collect(),
+            Ok(answers) => {
+                let made = topics.iter().zip(&answers).filter(|(_, result)| result.is_ok());
+                self.until_known(made.map(|(topic, _)| topic.name.as_str()).collect()).await;
+                topics.iter().zip(answers).map(|(topic, result)| answer(topic, result)).collect()
+            }
             Err(cause) => topics.iter().map(|topic| answer(topic, Err(cause.clone()))).collect(),
         }
     }
@@ -99,13 +108,13 @@ impl Admin {
         Ok(names)
     }
 
-    /// Number of partitions of a topic; none = the cluster does not have it. A cluster that creates
-    /// topics on demand may do so now.
+    /// Number of partitions of a topic; none = the cluster does not have it. Asking does not create it.
     ///
     /// # Errors
     /// When no broker answers.
     pub async fn partition_count(&self, topic: &str) -> Result<Option<i32>> {
-        let topics = metadata(&self.client, Some(topic), self.timeout).await?;
+        // Named in the question, a topic would be created where brokers do that on demand.
+        let topics = metadata(&self.client, None, self.timeout).await?;
         Ok(topics.into_iter().find(|row| row.name == topic).map(|row| row.partitions))
     }
 
@@ -132,6 +141,20 @@ impl Admin {
     /// When a partition does not exist or no broker answers.
     pub async fn list_offsets(&self, partitions: &[TopicPartition], spec: OffsetSpec) -> Result<Vec<i64>> {
         list_offsets(&self.client, partitions, spec, self.timeout).await
+    }
+
+    /// Waits until a broker knows topics that were created: the controller answers before the
+    /// brokers have heard of them. Gives up silently, as whoever uses a topic tries again anyway.
+    async fn until_known(&self, mut topics: Vec<&str>) {
+        let deadline = now() + KNOWN_WAIT.min(self.timeout);
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        while !topics.is_empty() && now() < deadline {
+            let known = metadata(&self.client, None, self.timeout).await.unwrap_or_default();
+            topics.retain(|name| !known.iter().any(|topic| topic.name == *name && topic.partitions > 0));
+            if !topics.is_empty() {
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+        }
     }
 
     /// What is wrong with the connection, for status pages.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use cofferdam_sdk::json::{self, Object};
 use cofferdam_sdk::rows::{self, RowWriter};
 use cofferdam_sdk::{
-    BatchWriter, Config, ConfigDef, Error, Key, Kind, PluginInfo, Result, SchemaId, Source, SourceContext, schemas,
+    BatchWriter, Config, ConfigDef, Error, Key, Kind, PluginInfo, Result, SchemaId, Source, SourceContext,
+    schemas,
 };
 
 /// What the offsets are about: this source has one part only.
@@ -63,7 +64,11 @@ impl Source for ShopOrders {
     }
 
     fn poll(&mut self, out: &mut BatchWriter) -> Result<()> {
-        let early = if self.next < self.orders { self.due.saturating_duration_since(Instant::now()) } else { out.wait() };
+        let early = if self.next < self.orders {
+            self.due.saturating_duration_since(Instant::now())
+        } else {
+            out.wait()
+        };
         std::thread::sleep(early.min(out.wait()));
         let partition = out.partition(PARTITION)?;
         while self.next < self.orders && Instant::now() >= self.due && !out.is_full() {

@@ -52,15 +52,13 @@ fn create(file: &Path, wait: Option<Duration>, remote: &Remote) -> anyhow::Resul
     let connector = files::read(file)?;
     let name = &connector.name;
     let config: Map<_, _> = connector.config.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    let mut request = json!({"name": name, "config": config});
-    if let Some(state) = connector.initial_state {
-        let state = match state {
-            TargetState::Started => "RUNNING",
-            TargetState::Paused => "PAUSED",
-            TargetState::Stopped => "STOPPED",
-        };
-        request["initial_state"] = state.into();
-    }
+    let state = connector.initial_state.map(|state| match state {
+        TargetState::Started => "RUNNING",
+        TargetState::Paused => "PAUSED",
+        TargetState::Stopped => "STOPPED",
+    });
+    // The worker takes null for a state that is not given.
+    let request = json!({"name": name, "config": config, "initial_state": state});
     let client = remote.client()?;
     let created = client.call(Method::POST, "/connectors", &Body::Json(&request));
     let created = created.with_context(|| format!("{} was not created", file.display()))?;

@@ -16,7 +16,7 @@ use kafka_protocol::protocol::Decodable as _;
 use noida::kafka::connection::handle_connection;
 use noida::kafka::engine::Engine;
 
-/// Longest frame that is passed on; the broker has the same bound for requests.
+/// Longest frame that is passed on.
 const FRAME_MAX: usize = 1 << 30;
 /// A longer answer to a fetch has records for sure: no need to look.
 const EMPTY_MAX: usize = 256 << 10;
