@@ -240,7 +240,11 @@ fn plugins() -> Vec<Plugin> {
         version: VERSION.to_owned(),
         config_def: ConfigDef::new(keys),
     };
-    vec![
+    let converter = |class: &&'static str| {
+        let config_def = cofferdam_converters::config_def(class).unwrap_or_default();
+        Plugin { class: (*class).to_owned(), config_def, ..plugin("", PluginKind::Converter, vec![]) }
+    };
+    let stock = vec![
         plugin(
             "file.FileStreamSourceConnector",
             Source,
@@ -270,5 +274,7 @@ fn plugins() -> Vec<Plugin> {
             vec![key("pattern", String, Medium, "The name.").validator(Validator::Regex)],
         ),
         plugin("transforms.predicates.RecordIsTombstone", Predicate, vec![]),
-    ]
+        plugin("storage.SimpleHeaderConverter", PluginKind::HeaderConverter, vec![]),
+    ];
+    stock.into_iter().chain(cofferdam_converters::CLASSES.iter().map(converter)).collect()
 }

@@ -30,7 +30,6 @@ mod local;
 mod plan;
 mod report;
 mod restart;
-mod stock;
 mod validate;
 mod version;
 

@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use crate::control::{Command, Shared};
 use crate::dispatch::{Dispatch, Note};
 use crate::report::{Reports, StatusWriter};
-use crate::stock::WithConverters;
 use crate::validate::{Validator, connector_plugin, plugin_keys};
 use crate::{
     ConnectorInfo, ConnectorStatus, Error, GivenConfig, Health, Herder, Put, RestartRequest, Restarted,
@@ -94,7 +93,6 @@ pub struct LocalHerder {
 #[must_use]
 pub fn start(parts: HerderParts) -> Arc<LocalHerder> {
     let HerderParts { worker, configs, statuses, reports, supervisor, .. } = parts;
-    let worker: Arc<dyn Worker> = Arc::new(WithConverters(worker));
     let stop = supervisor.stop_token().child_token();
     let written = CancellationToken::new();
     let stopped = CancellationToken::new();

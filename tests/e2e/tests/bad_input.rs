@@ -100,7 +100,7 @@ fn an_upload_that_is_no_plugin_is_named_for_what_it_is() -> anyhow::Result<()> {
     let real = program("shop")?;
     let cases: [(&str, Vec<u8>, &str); 6] = [
         ("no wasm", b"PK\x03\x04 a zip, perhaps".to_vec(), "not WebAssembly"),
-        ("nothing", Vec::new(), "empty"),
+        ("nothing", Vec::new(), "nothing at all"),
         ("core module", wat::parse_str("(module)")?, "core module"),
         ("foreign component", wat::parse_str("(component)")?, "cofferdam:connect/plugin-api@0.1.0"),
         ("other contract", other_contract, "0.2.0"),
