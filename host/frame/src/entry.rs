@@ -122,10 +122,9 @@ impl Entry {
         let (flags, position) = match self.position {
             Position::None => (self.flags, -1_i64 as u64),
             Position::Kafka(offset) => (self.flags, offset as u64),
-            Position::Source(span) => (
-                self.flags.with(Flags::SOURCE_OFFSET),
-                u64::from(span.at) | u64::from(span.len) << 32,
-            ),
+            Position::Source(span) => {
+                (self.flags.with(Flags::SOURCE_OFFSET), u64::from(span.at) | u64::from(span.len) << 32)
+            }
         };
         put(&mut out, 0, self.src.unwrap_or(NONE).to_le_bytes());
         put(&mut out, 4, self.topic.to_le_bytes());
@@ -147,7 +146,10 @@ impl Entry {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> Self {
-        let span = |at| Span { at: u32::from_le_bytes(take(bytes, at)), len: u32::from_le_bytes(take(bytes, at + 4)) };
+        let span = |at| Span {
+            at: u32::from_le_bytes(take(bytes, at)),
+            len: u32::from_le_bytes(take(bytes, at + 4)),
+        };
         let flags = Flags(u16::from_le_bytes(take(bytes, 6)));
         let kafka_offset = i64::from_le_bytes(take(bytes, 16));
         let src = u32::from_le_bytes(take(bytes, 0));

@@ -10,8 +10,8 @@ mod entry;
 mod frame;
 pub mod rows;
 mod schema;
-pub mod tape;
 mod table;
+pub mod tape;
 pub mod text;
 
 pub use build::Builder;

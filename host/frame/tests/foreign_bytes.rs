@@ -26,16 +26,16 @@ fn sample(records: usize) -> Vec<u8> {
 /// Touches everything that a frame gives access to.
 fn read(bytes: &[u8]) -> usize {
     let both = [Frame::parse(bytes), Frame::trust(bytes)];
-    both.into_iter().flatten().flat_map(|frame| (0..=frame.len()).filter_map(move |index| frame.get(index))).fold(
-        0,
-        |sum, record| {
+    both.into_iter()
+        .flatten()
+        .flat_map(|frame| (0..=frame.len()).filter_map(move |index| frame.get(index)))
+        .fold(0, |sum, record| {
             let headers: usize = record.headers().map(|header| header.key.len()).sum();
             let texts = [Some(record.topic()), record.source_partition(), record.source_offset()];
             let texts: usize = texts.into_iter().flatten().map(str::len).sum();
             let bytes: usize = [record.key(), record.value()].into_iter().flatten().map(<[u8]>::len).sum();
             sum + headers + texts + bytes
-        },
-    )
+        })
 }
 
 fn read_value(bytes: &[u8], depth: usize) -> usize {

@@ -1,7 +1,13 @@
 //! The vectors of `wit/vectors`, read both ways. Every implementation of the contract reads the same
 //! files. `UPDATE_VECTORS=1` writes the bytes anew after a deliberate change of the layout.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use std::path::PathBuf;
 
@@ -39,7 +45,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 // === frames ===
@@ -188,7 +197,9 @@ fn read_row(schema: &Value, bytes: Option<&[u8]>) -> Value {
         }
         "map" => {
             let list = rows::List::new(bytes).unwrap();
-            let item = |index: usize, schema: &str, parent: &Value| read_row(&parent[schema], list.get(index).unwrap());
+            let item = |index: usize, schema: &str, parent: &Value| {
+                read_row(&parent[schema], list.get(index).unwrap())
+            };
             (0..list.len() / 2)
                 .map(|pair| json!([item(pair * 2, "keys", schema), item(pair * 2 + 1, "values", schema)]))
                 .collect()
@@ -213,7 +224,11 @@ fn put_tape(value: &Value, out: &mut Vec<u8>) {
         "string" => tape::put_string(out, value.as_str().unwrap()),
         "bytes" => tape::put_bytes(out, &unhex(value.as_str().unwrap())),
         "decimal" => {
-            tape::put_decimal(out, value["scale"].as_i64().unwrap() as i32, &unhex(value["unscaled"].as_str().unwrap()));
+            tape::put_decimal(
+                out,
+                value["scale"].as_i64().unwrap() as i32,
+                &unhex(value["unscaled"].as_str().unwrap()),
+            );
         }
         "date" => tape::put_date(out, value.as_i64().unwrap()),
         "array" => {
@@ -245,13 +260,16 @@ fn read_tape(bytes: &[u8]) -> Value {
         tape::Value::Float(tag, value) => json!({ width(tag): value }),
         tape::Value::String(value) => json!({ "string": value }),
         tape::Value::Bytes(value) => json!({ "bytes": hex(value) }),
-        tape::Value::Decimal(scale, unscaled) => json!({"decimal": {"scale": scale, "unscaled": hex(unscaled)}}),
+        tape::Value::Decimal(scale, unscaled) => {
+            json!({"decimal": {"scale": scale, "unscaled": hex(unscaled)}})
+        }
         tape::Value::Date(millis) => json!({ "date": millis }),
         tape::Value::Array(list) => {
             json!({"array": list.iter().map(|item| read_tape(item.unwrap())).collect::<Vec<_>>()})
         }
         tape::Value::Map(list) => {
-            let pairs: Vec<Value> = tape::pairs(list).map(|(key, value)| json!([read_tape(key), read_tape(value)])).collect();
+            let pairs: Vec<Value> =
+                tape::pairs(list).map(|(key, value)| json!([read_tape(key), read_tape(value)])).collect();
             json!({ "map": pairs })
         }
         tape::Value::Struct(schema, row) => json!({"struct": {"schema": schema, "row": hex(row)}}),
@@ -270,7 +288,11 @@ fn values_have_the_bytes_of_the_vectors_and_read_back() {
         out
     };
     for (case, bytes) in check_bytes("values.json", encode) {
-        let read = if case["schema"].is_null() { read_tape(&bytes) } else { read_row(&case["schema"], Some(&bytes)) };
+        let read = if case["schema"].is_null() {
+            read_tape(&bytes)
+        } else {
+            read_row(&case["schema"], Some(&bytes))
+        };
         assert_eq!(read, case["value"], "{}", case["name"]);
     }
 }

@@ -94,11 +94,16 @@ impl TopicLog {
         let queue = Queue::new(&client).map_err(failed)?;
         client.read_from_beginning(&topic, partitions, &queue).map_err(failed)?;
 
+        // Without this an empty partition is known to be at its end only after the broker has waited
+        // for records in vain.
+        let timeout = settings.config.call_timeout;
+        let every = all(&topic, partitions);
+        let begin = admin::list_offsets(&client, &every, OffsetSpec::Earliest, timeout).await;
+        let unknown = || vec![-1; usize::try_from(partitions).unwrap_or_default()];
+        let positions = begin.unwrap_or_else(|_| unknown());
+
         let stop = CancellationToken::new();
-        let (progress, watched) = watch::channel(Progress {
-            positions: vec![-1; usize::try_from(partitions).unwrap_or_default()],
-            error: None,
-        });
+        let (progress, watched) = watch::channel(Progress { positions, error: None });
         let reader = Reader {
             topic: Arc::clone(&topic),
             partitions,
@@ -115,7 +120,7 @@ impl TopicLog {
             client,
             producer,
             progress: watched,
-            timeout: settings.config.call_timeout,
+            timeout,
             writing: tokio::sync::Mutex::default(),
             _stop: stop.drop_guard(),
         };
@@ -129,8 +134,7 @@ impl TopicLog {
     /// # Errors
     /// When no broker says where the ends are, or the topic cannot be read any more.
     pub async fn read_to_end(&self) -> Result<()> {
-        let all: Vec<_> =
-            (0..self.partitions).map(|number| TopicPartition::new(Arc::clone(&self.topic), number)).collect();
+        let all = all(&self.topic, self.partitions);
         let ends = self
             .retrying(|| admin::list_offsets(&self.client, &all, OffsetSpec::Latest, self.timeout))
             .await?;
@@ -212,6 +216,10 @@ impl TopicLog {
             }
         }
     }
+}
+
+fn all(topic: &Arc<str>, partitions: i32) -> Vec<TopicPartition> {
+    (0..partitions).map(|number| TopicPartition::new(Arc::clone(topic), number)).collect()
 }
 
 /// Number of partitions of a topic that may have been created just now.

@@ -30,8 +30,6 @@ pub enum TaskKind {
     StatusWriter,
     /// Serves librdkafka's events of one client. Its end stalls that client.
     KafkaEvents,
-    /// Raises wasmtime's epoch. Its end disables guest deadlines, so it ends the process.
-    EpochTicker,
     /// Refreshes numbers that are read by `/metrics` only.
     Metrics,
 }
@@ -39,7 +37,7 @@ pub enum TaskKind {
 impl TaskKind {
     /// Whether the process cannot do without this work.
     const fn is_vital(self) -> bool {
-        matches!(self, Self::RestServer | Self::Herder | Self::TopicLog | Self::EpochTicker)
+        matches!(self, Self::RestServer | Self::Herder | Self::TopicLog)
     }
 }
 

@@ -38,11 +38,18 @@ fn build(manifest: &str, target: &str) -> anyhow::Result<PathBuf> {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let is_cargos = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_NET");
-        if is_cargos || name.starts_with("RUSTFLAGS") || name.starts_with("RUSTC") || name == "LD_LIBRARY_PATH" {
+        if is_cargos
+            || name.starts_with("RUSTFLAGS")
+            || name.starts_with("RUSTC")
+            || name == "LD_LIBRARY_PATH"
+        {
             cargo.env_remove(&*name);
         }
     }
     let status = cargo.status().context("cargo starts")?;
-    ensure!(status.success(), "{manifest} does not build; if the target is missing: rustup target add wasm32-wasip2");
+    ensure!(
+        status.success(),
+        "{manifest} does not build; if the target is missing: rustup target add wasm32-wasip2"
+    );
     Ok(target.join("wasm32-wasip2/release"))
 }

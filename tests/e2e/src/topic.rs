@@ -75,10 +75,16 @@ impl Topics {
     ///
     /// # Errors
     /// When one is not.
-    pub fn send(&self, topic: &str, values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> anyhow::Result<()> {
-        let messages = values
-            .into_iter()
-            .map(|value| Message { value: Some(value.as_ref().to_vec()), partition: -1, ..Message::default() });
+    pub fn send(
+        &self,
+        topic: &str,
+        values: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> anyhow::Result<()> {
+        let messages = values.into_iter().map(|value| Message {
+            value: Some(value.as_ref().to_vec()),
+            partition: -1,
+            ..Message::default()
+        });
         self.send_messages(topic, messages)
     }
 
@@ -86,7 +92,11 @@ impl Topics {
     ///
     /// # Errors
     /// When one is not acknowledged.
-    pub fn send_messages(&self, topic: &str, messages: impl IntoIterator<Item = Message>) -> anyhow::Result<()> {
+    pub fn send_messages(
+        &self,
+        topic: &str,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> anyhow::Result<()> {
         let producer: BaseProducer = self.config().set("acks", "all").create()?;
         for message in messages {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
@@ -170,10 +180,11 @@ impl Topics {
             asked.add_partition(topic, partition);
         }
         let offsets = consumer.committed_offsets(asked, Duration::from_secs(10))?;
-        let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        };
+        let offset =
+            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
         Ok(offsets.elements().iter().map(offset).collect())
     }
 

@@ -204,8 +204,10 @@ impl Worker {
     pub fn await_state(&self, name: &str, connector: &str, tasks: &str) -> anyhow::Result<Value> {
         let what = format!("{name} is {connector} with tasks {tasks}");
         eventually(&what, || {
-            let status = self.get(&format!("/connectors/{name}/status")).map_err(|error| error.to_string())?.body;
-            let state = |value: &Value| value.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let status =
+                self.get(&format!("/connectors/{name}/status")).map_err(|error| error.to_string())?.body;
+            let state =
+                |value: &Value| value.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
             let all = status.get("tasks").and_then(Value::as_array).cloned().unwrap_or_default();
             let as_wanted = status.get("connector").is_some_and(|it| state(it) == connector)
                 && !all.is_empty()

@@ -19,10 +19,13 @@ impl Neighbour {
         let topics = Topics::new(worker.bootstrap());
         topics.create("neighbour", 1)?;
         let file = dir.join("neighbour.txt");
-        worker.create("neighbour", &json!({
-            "connector.class": "FileStreamSink", "topics": "neighbour", "file": file,
-            "value.converter": "org.apache.kafka.connect.storage.StringConverter",
-        }))?;
+        worker.create(
+            "neighbour",
+            &json!({
+                "connector.class": "FileStreamSink", "topics": "neighbour", "file": file,
+                "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+            }),
+        )?;
         Ok(Self { topics, file, sent: 0 })
     }
 
@@ -44,8 +47,10 @@ fn create(worker: &Worker, name: &str, config: Value) -> anyhow::Result<Answer> 
 /// Waits until the connector or its first task failed and answers the trace.
 fn trace_of(worker: &Worker, name: &str) -> anyhow::Result<String> {
     eventually(&format!("{name} fails"), || {
-        let status = worker.get(&format!("/connectors/{name}/status")).map_err(|error| error.to_string())?.body;
-        let failed = [&status["connector"], &status["tasks"][0]].into_iter().find(|it| it["state"] == "FAILED");
+        let status =
+            worker.get(&format!("/connectors/{name}/status")).map_err(|error| error.to_string())?.body;
+        let failed =
+            [&status["connector"], &status["tasks"][0]].into_iter().find(|it| it["state"] == "FAILED");
         failed.and_then(|it| it["trace"].as_str()).map(str::to_owned).ok_or_else(|| status.to_string())
     })
 }
@@ -57,8 +62,14 @@ fn a_refused_configuration_says_why_and_changes_nothing() -> anyhow::Result<()> 
     let mut neighbour = Neighbour::start(&worker, dir.path())?;
     let file = dir.path().join("x.txt");
     let cases = [
-        (json!({"connector.class": "NoSuchConnector"}), "Failed to find any class that implements Connector and which name matches NoSuchConnector"),
-        (json!({"connector.class": "FileStreamSource", "file": file}), "Missing required configuration \"topic\" which has no default value."),
+        (
+            json!({"connector.class": "NoSuchConnector"}),
+            "Failed to find any class that implements Connector and which name matches NoSuchConnector",
+        ),
+        (
+            json!({"connector.class": "FileStreamSource", "file": file}),
+            "Missing required configuration \"topic\" which has no default value.",
+        ),
         (
             json!({"connector.class": "FileStreamSource", "file": file, "topic": "t", "tasks.max": "many"}),
             "Invalid value many for configuration tasks.max: Not a number of type INT",
@@ -67,7 +78,10 @@ fn a_refused_configuration_says_why_and_changes_nothing() -> anyhow::Result<()> 
             json!({"connector.class": "FileStreamSource", "file": file, "topic": "t", "transforms": "a", "transforms.a.type": "zzz"}),
             "Invalid value zzz for configuration transforms.a.type: Class zzz could not be found.",
         ),
-        (json!({"connector.class": "FileStreamSink", "file": file}), "Must configure one of topics or topics.regex"),
+        (
+            json!({"connector.class": "FileStreamSink", "file": file}),
+            "Must configure one of topics or topics.regex",
+        ),
         (
             json!({"connector.class": "FileStreamSink", "file": file, "topics": "a", "errors.tolerance": "some"}),
             "Invalid value some for configuration errors.tolerance: String must be one of: none, all",
@@ -101,7 +115,7 @@ fn an_upload_that_is_no_plugin_is_named_for_what_it_is() -> anyhow::Result<()> {
     let cases: [(&str, Vec<u8>, &str); 6] = [
         ("no wasm", b"PK\x03\x04 a zip, perhaps".to_vec(), "not WebAssembly"),
         ("nothing", Vec::new(), "nothing at all"),
-        ("core module", wat::parse_str("(module)")?, "core module"),
+        ("core module", wat::parse_str("(module)")?, "core WebAssembly module"),
         ("foreign component", wat::parse_str("(component)")?, "cofferdam:connect/plugin-api@0.1.0"),
         ("other contract", other_contract, "0.2.0"),
         ("cut short", real[..real.len() / 2].to_vec(), ""),

@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use cofferdam_e2e::{Broker, Topics, Worker, checksum, count_lines, eventually, lines_of, skip_without_kafka, write_lines};
+use cofferdam_e2e::{
+    Broker, Topics, Worker, checksum, count_lines, eventually, lines_of, skip_without_kafka, write_lines,
+};
 use serde_json::{Value, json};
 
 const MILLION: u64 = 1_000_000;
@@ -64,7 +66,11 @@ fn a_million_lines_arrive_once_and_in_order() -> anyhow::Result<()> {
     let broker = Broker::shared()?;
     Topics::new(broker.bootstrap()).create("once-routed", 1)?;
     let dir = tempfile::tempdir()?;
-    let worker = Worker::distributed(dir.path(), broker.bootstrap(), "group.id=once\nconfig.storage.topic=once-configs\noffset.storage.topic=once-offsets\nstatus.storage.topic=once-status")?;
+    let worker = Worker::distributed(
+        dir.path(),
+        broker.bootstrap(),
+        "group.id=once\nconfig.storage.topic=once-configs\noffset.storage.topic=once-offsets\nstatus.storage.topic=once-status",
+    )?;
     let out = dir.path().join("out.txt");
     worker.create("once-source", &routed_source(million()?, "once"))?;
     worker.create("once-sink", &sink(&out, "once-routed", 1))?;
@@ -82,7 +88,11 @@ fn insert_field_wraps_every_line_of_a_million() -> anyhow::Result<()> {
     let broker = Broker::shared()?;
     Topics::new(broker.bootstrap()).create("fields-routed", 1)?;
     let dir = tempfile::tempdir()?;
-    let worker = Worker::distributed(dir.path(), broker.bootstrap(), "group.id=fields\nconfig.storage.topic=fields-configs\noffset.storage.topic=fields-offsets\nstatus.storage.topic=fields-status")?;
+    let worker = Worker::distributed(
+        dir.path(),
+        broker.bootstrap(),
+        "group.id=fields\nconfig.storage.topic=fields-configs\noffset.storage.topic=fields-offsets\nstatus.storage.topic=fields-status",
+    )?;
     let out = dir.path().join("out.txt");
     let mut from = routed_source(million()?, "fields");
     from["value.converter"] = json!("org.apache.kafka.connect.json.JsonConverter");
@@ -118,7 +128,11 @@ fn four_sink_tasks_share_four_partitions() -> anyhow::Result<()> {
     let broker = Broker::shared()?;
     Topics::new(broker.bootstrap()).create("four", 4)?;
     let dir = tempfile::tempdir()?;
-    let worker = Worker::distributed(dir.path(), broker.bootstrap(), "group.id=four\nconfig.storage.topic=four-configs\noffset.storage.topic=four-offsets\nstatus.storage.topic=four-status")?;
+    let worker = Worker::distributed(
+        dir.path(),
+        broker.bootstrap(),
+        "group.id=four\nconfig.storage.topic=four-configs\noffset.storage.topic=four-offsets\nstatus.storage.topic=four-status",
+    )?;
     let out = dir.path().join("out.txt");
     worker.create("four-sink", &sink(&out, "four", 4))?;
     worker.create("four-source", &source(million()?, "four"))?;
@@ -159,7 +173,8 @@ fn kill_dash_nine_loses_nothing() -> anyhow::Result<()> {
         worker.kill()?;
         worker = start()?;
     }
-    let missing = || -> anyhow::Result<u64> { Ok(MILLION - lines_of(&[&out])?.len().min(MILLION as usize) as u64) };
+    let missing =
+        || -> anyhow::Result<u64> { Ok(MILLION - lines_of(&[&out])?.len().min(MILLION as usize) as u64) };
     eventually("every line arrives", || match missing() {
         Ok(0) => Ok(()),
         Ok(n) => Err(format!("{n} lines are missing")),

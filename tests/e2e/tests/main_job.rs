@@ -76,9 +76,10 @@ fn tutorial_configurations_work_as_pasted() -> anyhow::Result<()> {
     assert!(!header("exception.stacktrace").is_empty());
 
     // The file grows, and what comes is delivered too.
-    std::fs::OpenOptions::new().append(true).open(&source).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, b"{\"id\":3,\"card\":null}\n")
-    })?;
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&source)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"{\"id\":3,\"card\":null}\n"))?;
     eventually("the third record arrives", || match count_lines(&sink) {
         3 => Ok(()),
         n => Err(format!("{n} lines")),
@@ -149,7 +150,9 @@ fn pause_stop_and_resume_hold_and_release_the_records() -> anyhow::Result<()> {
 
     assert_eq!(worker.put("/connectors/held/stop", &Value::Null)?.status, 204);
     eventually("no task is left", || match worker.get("/connectors/held/status") {
-        Ok(answer) if answer.body["connector"]["state"] == "STOPPED" && answer.body["tasks"] == json!([]) => Ok(()),
+        Ok(answer) if answer.body["connector"]["state"] == "STOPPED" && answer.body["tasks"] == json!([]) => {
+            Ok(())
+        }
         other => Err(format!("{other:?}")),
     })?;
     topics.send("held", ["d"])?;
@@ -197,7 +200,8 @@ fn metrics_tell_what_was_done() -> anyhow::Result<()> {
     worker.create("measured", &tutorial_source(&source.display().to_string(), "measured"))?;
     assert_eq!(Topics::new(worker.bootstrap()).read("measured", 100)?.len(), 100);
     let series = |metrics: &str, name: &str| {
-        let line = metrics.lines().find(|line| line.starts_with(name) && line.contains("connector=\"measured\""))?;
+        let line =
+            metrics.lines().find(|line| line.starts_with(name) && line.contains("connector=\"measured\""))?;
         line.rsplit(' ').next()?.parse::<f64>().ok()
     };
     eventually("the counters stand at 100", || {
