@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -266,12 +267,19 @@ fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyh
     Ok(Answer { status: response.status().as_u16(), body })
 }
 
-/// A port of loopback that was free a moment ago.
+/// A port of loopback that was free a moment ago, below those that the system gives to connections: a
+/// client that tries to reach a stopped broker could be given the broker's own port, connect to itself
+/// and keep it taken.
 ///
 /// # Errors
 /// When there is none.
 pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(37);
+    (0..10_000)
+        .map(|_| 20_000 + (first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000) as u16)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .context("no port is free")
 }
 
 /// Path of the binary: what `COFFERDAM_BINARY` names, or the one of this checkout, built once if it is
