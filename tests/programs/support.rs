@@ -8,21 +8,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The component `name` of tests/programs, such as `misbehaving`.
+/// The component `name`: one of tests/programs, such as `misbehaving`, or `shop`, the example that people start from.
 pub(crate) fn program(name: &str) -> Vec<u8> {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(build);
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    static SHOP: OnceLock<PathBuf> = OnceLock::new();
+    let folder = match name {
+        "shop" => SHOP.get_or_init(|| build("guest-connectors/examples/shop", "guests")),
+        _ => PROGRAMS.get_or_init(|| build("tests/programs", "programs")),
+    };
     let path = folder.join(format!("{}.wasm", name.replace('-', "_")));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn build() -> PathBuf {
+fn build(workspace: &str, target: &str) -> PathBuf {
     let root = root();
-    let target = root.join("target/programs");
+    let target = root.join("target").join(target);
     let mut cargo = Command::new("cargo");
     cargo
         .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2", "--manifest-path"])
-        .arg(root.join("tests/programs/Cargo.toml"))
+        .arg(root.join(workspace).join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target);
     // What this build was told by its cargo must not reach the other one.
@@ -38,7 +42,7 @@ fn build() -> PathBuf {
     let status = cargo.status().expect("cargo can be started");
     assert!(
         status.success(),
-        "tests/programs does not build; if the target is missing: rustup target add wasm32-wasip2"
+        "{workspace} does not build; if the target is missing: rustup target add wasm32-wasip2"
     );
     target.join("wasm32-wasip2/release")
 }

@@ -243,7 +243,6 @@ impl Status {
             return;
         }
         self.0.metrics.state(state.as_str());
-        tracing::info!("the task is {state}");
         self.0.listener.task(&self.0.id, state, trace);
     }
 }

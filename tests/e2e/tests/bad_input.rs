@@ -111,7 +111,7 @@ fn an_upload_that_is_no_plugin_is_named_for_what_it_is() -> anyhow::Result<()> {
             (instance $empty (instantiate $inner))
             (export "cofferdam:connect/plugin-api@0.2.0" (instance $empty)))"#,
     )?;
-    let real = program("shop")?;
+    let real = program("shop");
     let cases: [(&str, Vec<u8>, &str); 6] = [
         ("no wasm", b"PK\x03\x04 a zip, perhaps".to_vec(), "not WebAssembly"),
         ("nothing", Vec::new(), "nothing at all"),
@@ -134,7 +134,7 @@ fn a_guest_that_traps_fails_its_task_with_a_trace_and_no_other() -> anyhow::Resu
     let dir = tempfile::tempdir()?;
     let worker = Worker::dev(dir.path())?;
     let mut neighbour = Neighbour::start(&worker, dir.path())?;
-    let uploaded = worker.upload(&program("misbehaving")?)?;
+    let uploaded = worker.upload(&program("misbehaving"))?;
     assert_eq!(uploaded.status, 201, "{uploaded:?}");
     let topics = Topics::new(worker.bootstrap());
     topics.create("victims", 1)?;
@@ -171,7 +171,7 @@ fn a_guest_that_loops_or_hogs_memory_hurts_itself_only() -> anyhow::Result<()> {
     let limits = "cofferdam.guest.call.timeout.ms=2000\ncofferdam.guest.memory.max=32MiB";
     let worker = Worker::distributed(dir.path(), broker.bootstrap(), limits)?;
     let mut neighbour = Neighbour::start(&worker, dir.path())?;
-    assert_eq!(worker.upload(&program("misbehaving")?)?.status, 201);
+    assert_eq!(worker.upload(&program("misbehaving"))?.status, 201);
     for (fault, expected) in [
         ("loop", "cofferdam.guest.call.timeout.ms"),
         ("sleep", "cofferdam.guest.call.timeout.ms"),

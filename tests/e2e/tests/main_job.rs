@@ -91,7 +91,7 @@ fn tutorial_configurations_work_as_pasted() -> anyhow::Result<()> {
 fn an_uploaded_component_runs_and_survives_a_restart_of_the_worker() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let worker = Worker::dev(dir.path())?;
-    let uploaded = worker.upload(&program("shop")?)?;
+    let uploaded = worker.upload(&program("shop"))?;
     assert_eq!(uploaded.status, 201, "{uploaded:?}");
     let class = uploaded.body["plugins"][0]["class"].as_str().unwrap_or_default().to_owned();
     let listed = worker.get("/connector-plugins")?.body;

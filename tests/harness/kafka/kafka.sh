@@ -154,11 +154,20 @@ await_ready() { # ID
   done
 }
 
+# The process and all its threads are gone, or its parent has only to collect it. An ending process loses its
+# command line, and so its pid_of, before it closes its sockets.
+gone() { # PID
+  local state threads
+  state=$(awk '{sub(/.*\) /, ""); print $1}' "/proc/$1/stat" 2>/dev/null) || return 0
+  threads=("/proc/$1/task"/*)
+  [[ $state = [ZX] && ${#threads[@]} -le 1 ]]
+}
+
 end() { # ID SIGNAL
   local id=$1 signal=$2 pid deadline=$((SECONDS + WAIT))
   if pid=$(pid_of "$id"); then
     kill "-$signal" "$pid" 2>/dev/null || true
-    while pid_of "$id" >/dev/null; do
+    until gone "$pid"; do
       if [ "$SECONDS" -ge "$deadline" ]; then
         echo "kafka: node $id outlived its $WAIT s, killing it" >&2
         kill -KILL "$pid" 2>/dev/null || true
