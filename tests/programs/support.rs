@@ -8,19 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The component `name`: one of tests/programs, such as `misbehaving`, or `shop`, the example that people start from.
+/// The component `name`: one of tests/programs, such as `misbehaving`, or an example that people start from: `shop`
+/// or `csv-converter`.
 pub(crate) fn program(name: &str) -> Vec<u8> {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    static SHOP: OnceLock<PathBuf> = OnceLock::new();
+    static EXAMPLES: OnceLock<PathBuf> = OnceLock::new();
     let folder = match name {
-        "shop" => SHOP.get_or_init(|| build("guest-connectors/examples/shop", "guests")),
-        _ => PROGRAMS.get_or_init(|| build("tests/programs", "programs")),
+        "shop" | "csv-converter" => EXAMPLES.get_or_init(|| {
+            build(
+                "guest-connectors",
+                "guests",
+                &["-p", "cofferdam-example-shop", "-p", "cofferdam-example-csv"],
+            )
+        }),
+        _ => PROGRAMS.get_or_init(|| build("tests/programs", "programs", &[])),
     };
     let path = folder.join(format!("{}.wasm", name.replace('-', "_")));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn build(workspace: &str, target: &str) -> PathBuf {
+fn build(workspace: &str, target: &str, packages: &[&str]) -> PathBuf {
     let root = root();
     let target = root.join("target").join(target);
     let mut cargo = Command::new("cargo");
@@ -28,7 +35,8 @@ fn build(workspace: &str, target: &str) -> PathBuf {
         .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2", "--manifest-path"])
         .arg(root.join(workspace).join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(&target);
+        .arg(&target)
+        .args(packages);
     // What this build was told by its cargo must not reach the other one.
     const KEPT: [&str; 5] = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
     for (name, _) in std::env::vars_os() {

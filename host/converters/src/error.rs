@@ -61,7 +61,8 @@ pub struct Cause {
 }
 
 impl DataError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// A record that is at fault, as `message` says.
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             exception_class: DATA_EXCEPTION,

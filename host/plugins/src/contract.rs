@@ -5,7 +5,7 @@ use wasmtime::Store;
 use wasmtime::component::{Component, Instance, InstancePre};
 
 use crate::bindings::exported::{
-    connector_api, plugin_api, predicate_api, sink_api, source_api, transform_api,
+    connector_api, converter_api, plugin_api, predicate_api, sink_api, source_api, transform_api,
 };
 use crate::host::State;
 use crate::{InstallError, PluginKind};
@@ -24,6 +24,7 @@ pub(crate) struct Exports {
     pub(crate) sink: Option<sink_api::GuestIndices>,
     pub(crate) transform: Option<transform_api::GuestIndices>,
     pub(crate) predicate: Option<predicate_api::GuestIndices>,
+    pub(crate) converter: Option<converter_api::GuestIndices>,
 }
 
 impl Exports {
@@ -37,6 +38,7 @@ impl Exports {
             sink: sink_api::GuestIndices::new(component).ok(),
             transform: transform_api::GuestIndices::new(component).ok(),
             predicate: predicate_api::GuestIndices::new(component).ok(),
+            converter: converter_api::GuestIndices::new(component).ok(),
         })
     }
 
@@ -49,6 +51,7 @@ impl Exports {
         self.sink.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
         self.transform.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
         self.predicate.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
+        self.converter.as_ref().map(|api| api.load(&mut *store, instance)).transpose()?;
         Ok(())
     }
 
@@ -60,6 +63,8 @@ impl Exports {
             (PluginKind::Sink, connector && self.sink.is_some()),
             (PluginKind::Transform, self.transform.is_some()),
             (PluginKind::Predicate, self.predicate.is_some()),
+            (PluginKind::Converter, self.converter.is_some()),
+            (PluginKind::HeaderConverter, self.converter.is_some()),
         ];
         kinds.into_iter().filter(|(_, possible)| *possible).map(|(kind, _)| kind).collect()
     }

@@ -89,9 +89,8 @@ fn kind(kind: wit::Kind, kinds: &[PluginKind]) -> Result<PluginKind, String> {
         wit::Kind::Sink => (PluginKind::Sink, "sink", "connector-api and sink-api"),
         wit::Kind::Transform => (PluginKind::Transform, "transform", "transform-api"),
         wit::Kind::Predicate => (PluginKind::Predicate, "predicate", "predicate-api"),
-        wit::Kind::Converter | wit::Kind::HeaderConverter => {
-            return Err("converters cannot be plugins in this version".to_owned());
-        }
+        wit::Kind::Converter => (PluginKind::Converter, "converter", "converter-api"),
+        wit::Kind::HeaderConverter => (PluginKind::HeaderConverter, "header converter", "converter-api"),
     };
     if kinds.contains(&kind) {
         Ok(kind)
@@ -261,7 +260,7 @@ mod tests {
             refusal(|info| info.kind = wit::Kind::Source)
                 .contains("a source needs connector-api and source-api")
         );
-        assert!(refusal(|info| info.kind = wit::Kind::Converter).contains("converters cannot be plugins"));
+        assert!(refusal(|info| info.kind = wit::Kind::Converter).contains("a converter needs converter-api"));
         assert!(
             refusal(|info| info.key_format = wit::Format::Cbor).contains("key format cbor is not available")
         );

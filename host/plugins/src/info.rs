@@ -13,6 +13,10 @@ pub enum PluginKind {
     Transform,
     /// A predicate.
     Predicate,
+    /// A converter, of keys, values and headers.
+    Converter,
+    /// A converter of headers only.
+    HeaderConverter,
 }
 
 impl PluginKind {
@@ -23,6 +27,8 @@ impl PluginKind {
             Self::Source | Self::Sink => "Connector",
             Self::Transform => "Transformation",
             Self::Predicate => "Predicate",
+            Self::Converter => "Converter",
+            Self::HeaderConverter => "HeaderConverter",
         }
     }
 }

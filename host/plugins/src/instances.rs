@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_api::{ConfigMap, JsonText, Schemas, TopicOffset, TopicPartition};
-use cofferdam_frame::Frame;
+use cofferdam_frame::{Flags, Frame};
 
-use crate::bindings::exported::{connector_api, predicate_api, sink_api, source_api, transform_api};
+use crate::bindings::exported::{
+    connector_api, converter_api, predicate_api, sink_api, source_api, transform_api,
+};
 use crate::bindings::imports::connect_types as wit;
 use crate::convert::{Expect, answer, bad_records, check_frame, config_in, config_out};
 use crate::guest::Guest;
 use crate::host::partition_out;
-use crate::{BadRecord, CallError, PluginInfo, SinkRequests, TransformStep, Transformed};
+use crate::{BadRecord, BatchResult, CallError, Format, Part, PluginInfo, SinkRequests, TransformStep};
 
 /// What every kind of instance has.
 #[derive(Debug)]
@@ -306,10 +308,10 @@ impl TransformInstance {
     ///
     /// # Errors
     /// As every call: see [`CallError`].
-    pub async fn apply(&mut self, batch: &[u8]) -> Result<Transformed, CallError> {
+    pub async fn apply(&mut self, batch: &[u8]) -> Result<BatchResult, CallError> {
         let records = records_of(batch)?;
         let result = answer(
-            call_with_batch!(self, "apply", func_apply, batch => transform_api::BatchResult)?,
+            call_with_batch!(self, "apply", func_apply, batch => wit::BatchResult)?,
             records,
             self.parts.steps,
         )?;
@@ -320,7 +322,7 @@ impl TransformInstance {
             schemas: &self.parts.schemas,
         };
         check_frame(&result.output, &expect)?;
-        Ok(Transformed { output: result.output, bad: bad_records(result.bad, records, self.parts.steps)? })
+        Ok(BatchResult { output: result.output, bad: bad_records(result.bad, records, self.parts.steps)? })
     }
 }
 
@@ -348,6 +350,88 @@ impl PredicateInstance {
             Ok(answers)
         } else {
             Err(CallError::BadFrame(format!("{} answers for {records} records", answers.len())))
+        }
+    }
+}
+
+instance! {
+    /// A converter.
+    ConverterInstance, converter_api::Guest
+}
+
+impl ConverterInstance {
+    /// Configures it with the configuration of its [`crate::Spec`].
+    pub(crate) async fn configure(&mut self, part: Part) -> Result<(), CallError> {
+        let config = config_out(&self.parts.config);
+        let class = self.parts.info.class.clone();
+        let part = match part {
+            Part::Key => converter_api::Part::Key,
+            Part::Value => converter_api::Part::Value,
+            Part::Header => converter_api::Part::Header,
+        };
+        answer(call!(self, "configure", call_configure(&class, &config, part))?, 0, 0)
+    }
+
+    /// Reads the bytes of a topic: the values of `batch`. Answers one record for each that is not bad.
+    ///
+    /// # Errors
+    /// As every call: see [`CallError`].
+    pub async fn to_connect(&mut self, batch: &[u8]) -> Result<BatchResult, CallError> {
+        let records = records_of(batch)?;
+        let result = call_with_batch!(self, "toConnectData", func_to_connect, batch => wit::BatchResult)?;
+        self.converted(result, records, self.parts.info.value_format)
+    }
+
+    /// Writes the values of `batch` as bytes for a topic. Answers one record for each that is not bad.
+    ///
+    /// # Errors
+    /// As every call: see [`CallError`].
+    pub async fn from_connect(&mut self, batch: &[u8]) -> Result<BatchResult, CallError> {
+        let records = records_of(batch)?;
+        let result = call_with_batch!(self, "fromConnectData", func_from_connect, batch => wit::BatchResult)?;
+        self.converted(result, records, Format::Raw)
+    }
+
+    fn converted(
+        &self,
+        result: Result<wit::BatchResult, wit::Error>,
+        records: usize,
+        value_format: Format,
+    ) -> Result<BatchResult, CallError> {
+        let result = answer(result, records, 0)?;
+        let expect = Expect {
+            inputs: u32::try_from(records).unwrap_or(u32::MAX),
+            key_format: Format::Raw,
+            value_format,
+            schemas: &self.parts.schemas,
+        };
+        check_frame(&result.output, &expect)?;
+        let bad = bad_records(result.bad, records, 0)?;
+        check_one_for_one(&result.output, &bad, records)?;
+        Ok(BatchResult { output: result.output, bad })
+    }
+}
+
+/// Each record of a converter's input has to be in its output or among the bad ones, once, in order.
+fn check_one_for_one(output: &[u8], bad: &[BadRecord], records: usize) -> Result<(), CallError> {
+    let output = Frame::trust(output).map_err(|error| CallError::BadFrame(error.to_string()))?;
+    let (mut made, mut bad) = (output.iter().peekable(), bad.iter().peekable());
+    for index in 0..u32::try_from(records).unwrap_or(u32::MAX) {
+        let is_bad = bad.next_if(|bad| bad.index == index).is_some();
+        let is_made = made.next_if(|record| record.entry.src == Some(index)).is_some_and(|record| {
+            // The bytes of an input are not a value of the output.
+            !record.entry.flags.has(Flags::KEEP_VALUE)
+        });
+        if is_bad == is_made {
+            return Err(CallError::BadFrame(format!(
+                "a converter has to answer record {index}, of a batch of {records}, once and in its place"
+            )));
+        }
+    }
+    match made.next() {
+        None => Ok(()),
+        Some(_) => {
+            Err(CallError::BadFrame(format!("a converter answered more than the {records} records asked")))
         }
     }
 }

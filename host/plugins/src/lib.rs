@@ -2,7 +2,7 @@
 //!
 //! [`Plugins`] installs components (checked, compiled, cached, asked what they contain), finds
 //! plugins by class, and starts instances: [`SourceInstance`], [`SinkInstance`],
-//! [`TransformInstance`], [`PredicateInstance`], [`ConnectorInstance`]. Each call has a deadline, each
+//! [`TransformInstance`], [`PredicateInstance`], [`ConverterInstance`], [`ConnectorInstance`]. Each call has a deadline, each
 //! instance bounds on memory and log lines, and sees nothing but what its configuration names.
 //! Whatever a guest answers is checked here; nothing behind this crate has to distrust a frame.
 //!
@@ -31,10 +31,12 @@ mod ticker;
 
 pub use error::{BadRecord, BoxError, CallError, GuestError, InstallError, RemoveError, SetupError};
 pub use info::{Artifact, Capability, Format, Origin, PluginInfo, PluginKind, Power};
-pub use instances::{ConnectorInstance, PredicateInstance, SinkInstance, SourceInstance, TransformInstance};
+pub use instances::{
+    ConnectorInstance, ConverterInstance, PredicateInstance, SinkInstance, SourceInstance, TransformInstance,
+};
 pub use plugins::Plugins;
 pub use settings::{Limits, PluginSettings};
 pub use spec::{
-    Condition, Hooks, KeyErrors, Label, Metric, NoHooks, SinkRequests, Spec, TransformStep, Transformed,
-    Usage,
+    BatchResult, Condition, Hooks, KeyErrors, Label, Metric, NoHooks, Part, SinkRequests, Spec,
+    TransformStep, Usage,
 };

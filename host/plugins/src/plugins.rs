@@ -17,9 +17,9 @@ use crate::grants::{Missing, preopens};
 use crate::guest::Guest;
 use crate::instances::Parts;
 use crate::{
-    Artifact, CallError, ConnectorInstance, InstallError, KeyErrors, Label, NoHooks, Origin, PluginInfo,
-    PluginKind, PluginSettings, PredicateInstance, RemoveError, SetupError, SinkInstance, SourceInstance,
-    Spec, TransformInstance, TransformStep, Usage,
+    Artifact, CallError, ConnectorInstance, ConverterInstance, InstallError, KeyErrors, Label, NoHooks,
+    Origin, Part, PluginInfo, PluginKind, PluginSettings, PredicateInstance, RemoveError, SetupError,
+    SinkInstance, SourceInstance, Spec, TransformInstance, TransformStep, Usage,
 };
 
 /// Time for a component to say what it contains, or whether a configuration is right: people and
@@ -259,8 +259,14 @@ impl Plugins {
 // === running ===
 
 const CONNECTORS: [PluginKind; 2] = [PluginKind::Source, PluginKind::Sink];
-const ALL: [PluginKind; 4] =
-    [PluginKind::Source, PluginKind::Sink, PluginKind::Transform, PluginKind::Predicate];
+const ALL: [PluginKind; 6] = [
+    PluginKind::Source,
+    PluginKind::Sink,
+    PluginKind::Transform,
+    PluginKind::Predicate,
+    PluginKind::Converter,
+    PluginKind::HeaderConverter,
+];
 
 impl Plugins {
     /// Lets the plugin `class` check what its definition cannot express, in an instance of its own
@@ -377,6 +383,25 @@ impl Plugins {
         let mut predicate = PredicateInstance { parts, api };
         predicate.configure().await?;
         Ok(predicate)
+    }
+
+    /// A converter for `part`, configured.
+    ///
+    /// # Errors
+    /// When the class is unknown, or the guest refuses its configuration.
+    pub async fn converter(&self, spec: Spec, part: Part) -> Result<ConverterInstance, CallError> {
+        let kinds: &[PluginKind] = match part {
+            Part::Key | Part::Value => &[PluginKind::Converter],
+            Part::Header => &[PluginKind::HeaderConverter, PluginKind::Converter],
+        };
+        let (mut parts, installed, instance) = self.start(spec, kinds, Missing::Refuse).await?;
+        let index = installed.exports.converter.as_ref();
+        let (store, _) = parts.guest.parts()?;
+        let api =
+            index.ok_or(CallError::Poisoned)?.load(store, &instance).map_err(|error| mismatch(&error))?;
+        let mut converter = ConverterInstance { parts, api };
+        converter.configure(part).await?;
+        Ok(converter)
     }
 
     async fn start(

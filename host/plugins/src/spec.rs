@@ -141,13 +141,24 @@ pub struct Condition {
     pub negate: bool,
 }
 
-/// What a transform chain made of a batch.
+/// What a transform chain or a converter made of a batch.
 #[derive(Clone, Debug)]
-pub struct Transformed {
+pub struct BatchResult {
     /// A checked frame: its records point back at those of the input by `src`.
     pub output: Vec<u8>,
-    /// Inputs that a step could not handle; they have no record in `output`.
+    /// Inputs that could not be handled; they have no record in `output`.
     pub bad: Vec<BadRecord>,
+}
+
+/// What a converter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Keys.
+    Key,
+    /// Values.
+    Value,
+    /// Values of headers.
+    Header,
 }
 
 use crate::BadRecord;

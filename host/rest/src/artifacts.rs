@@ -44,8 +44,14 @@ impl Artifacts for Plugins {
     }
 
     fn find(&self, name: &str) -> Option<Artifact> {
-        const ALL: [PluginKind; 4] =
-            [PluginKind::Source, PluginKind::Sink, PluginKind::Transform, PluginKind::Predicate];
+        const ALL: [PluginKind; 6] = [
+            PluginKind::Source,
+            PluginKind::Sink,
+            PluginKind::Transform,
+            PluginKind::Predicate,
+            PluginKind::Converter,
+            PluginKind::HeaderConverter,
+        ];
         let by_class = self.plugin(name, &ALL).map(|plugin| plugin.digest);
         let all = Self::artifacts(self);
         all.into_iter()

@@ -305,5 +305,7 @@ const fn guest_type(kind: Guest) -> &'static str {
         Guest::Source => "source",
         Guest::Transform => "transformation",
         Guest::Predicate => "predicate",
+        Guest::Converter => "converter",
+        Guest::HeaderConverter => "header_converter",
     }
 }

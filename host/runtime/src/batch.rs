@@ -134,6 +134,11 @@ impl Batch {
 
     /// Goes on with `frame`, whose record `i` was made from record `from[i]` of this one.
     pub(crate) fn replace(&mut self, frame: Vec<u8>, from: &[u32]) {
+        for column in [&mut self.key, &mut self.value] {
+            if let Column::Each(_) = column {
+                *column = Column::collect(from.iter().map(|index| column.of(*index as usize)).collect());
+            }
+        }
         let origins = from.iter().map(|index| self.origin(*index as usize)).collect();
         let last = std::mem::replace(&mut self.frame, Arc::new(frame));
         self.input.get_or_insert(last);
@@ -162,13 +167,6 @@ impl Batch {
             rebuild.keep(&record);
         }
         let frame = rebuild.out.finish();
-        for column in [&mut self.key, &mut self.value] {
-            if let Column::Each(formats) = column {
-                *column = Column::collect(
-                    kept.iter().filter_map(|index| formats.get(*index as usize).copied()).collect(),
-                );
-            }
-        }
         self.replace(frame, &kept);
     }
 

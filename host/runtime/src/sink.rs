@@ -83,7 +83,7 @@ pub(crate) async fn run(task: Task) -> Result<(), Error> {
 
 impl Sink {
     async fn start(task: Task, control: Control) -> Result<Self, Error> {
-        let converters = task.converters(Order::KeysFirst)?;
+        let converters = task.converters(Order::KeysFirst).await?;
         let chain = Chain::start(&task.plugins, &task.connector.transforms, &task.spec()).await?;
         let reporter = task.reporter(dead_letters(&task).await?);
         let mut instance =
@@ -143,10 +143,8 @@ impl Sink {
             Event::Idle => self.idle().await,
             Event::Records(frame) => {
                 let mut batch = self.consumed(frame);
-                // Bad records leave here through the tolerance policy ...
-                self.convert(&mut batch).await?;
-                // ... and here.
-                self.transform(&mut batch).await?;
+                // Bad records leave here through the tolerance policy.
+                self.prepare(&mut batch).await?;
                 // Nothing of a batch is put when a record in it fails without tolerance.
                 self.reporter.raise(&mut batch).await?;
                 // Retriable: the batch is kept and the consumer held, nothing is dropped.
@@ -213,22 +211,19 @@ impl Sink {
         batch
     }
 
-    async fn convert(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let failed = self.converters.convert(batch, &self.wanted);
-        self.reporter.settle(batch, failed).await
-    }
-
-    async fn transform(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    async fn prepare(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let mut work = Work {
-            converters: &self.converters,
+            converters: &mut self.converters,
             reporter: &mut self.reporter,
             control: &mut self.control,
             metrics: &self.task.metrics,
         };
+        let failed = work.convert(batch, &self.wanted).await?;
+        work.reporter.settle(batch, failed).await?;
         self.chain.apply(batch, &mut work).await?;
         // The last transform may speak another form than the sink.
-        let failed = self.converters.convert(batch, &self.put.layout.needs);
-        self.reporter.settle(batch, failed).await
+        let failed = work.convert(batch, &self.put.layout.needs).await?;
+        work.reporter.settle(batch, failed).await
     }
 
     async fn deliver(&mut self, mut batch: Batch, gone: Vec<TopicPartition>) -> Result<(), Error> {

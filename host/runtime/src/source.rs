@@ -57,7 +57,7 @@ pub(crate) async fn run(task: Task) -> Result<(), Error> {
 
 impl Source {
     async fn start(task: Task, control: Control) -> Result<Self, Error> {
-        let converters = task.converters(Order::HeadersFirst)?;
+        let converters = task.converters(Order::HeadersFirst).await?;
         let chain = Chain::start(&task.plugins, &task.connector.transforms, &task.spec()).await?;
         let reporter = task.reporter(None);
         let config = task.settings.producer_config(
@@ -114,9 +114,7 @@ impl Source {
             return Ok(());
         }
         let Some(mut batch) = self.poll().await? else { return Ok(()) };
-        self.transform(&mut batch).await?;
-        // After the transforms, since they set what is written; bad records leave here and there.
-        self.convert(&mut batch).await?;
+        self.prepare(&mut batch).await?;
         // What failed without tolerance has cut the batch off: the records before it still go.
         self.produce.send(&mut batch, &mut self.reporter, &mut self.control).await?;
         self.reporter.raise(&mut batch).await
@@ -136,18 +134,17 @@ impl Source {
         }
     }
 
-    async fn transform(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    /// Transforms first, then the converters, since transforms set what is written; bad records leave
+    /// here and there.
+    async fn prepare(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let mut work = Work {
-            converters: &self.converters,
+            converters: &mut self.converters,
             reporter: &mut self.reporter,
             control: &mut self.control,
             metrics: &self.task.metrics,
         };
-        self.chain.apply(batch, &mut work).await
-    }
-
-    async fn convert(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let failed = self.converters.convert(batch, &TOPIC);
+        self.chain.apply(batch, &mut work).await?;
+        let failed = work.convert(batch, &TOPIC).await?;
         self.reporter.settle(batch, failed).await
     }
 

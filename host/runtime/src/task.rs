@@ -150,15 +150,17 @@ impl Task {
     }
 
     /// The connector's converters, or the worker's where it names none.
-    pub(crate) fn converters(&self, order: Order) -> Result<Converters, Error> {
+    pub(crate) async fn converters(&self, order: Order) -> Result<Converters, Error> {
         let Self { connector, settings, .. } = self;
-        Converters::new(
-            Arc::clone(&self.schemas),
+        Converters::start(
+            &self.plugins,
+            &self.spec(),
             order,
             connector.key_converter.as_ref().unwrap_or(&settings.key_converter),
             connector.value_converter.as_ref().unwrap_or(&settings.value_converter),
             connector.header_converter.as_ref().unwrap_or(&settings.header_converter),
         )
+        .await
     }
 
     pub(crate) fn reporter(&self, dead_letters: Option<DeadLetters>) -> Reporter {

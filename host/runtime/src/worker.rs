@@ -104,7 +104,7 @@ impl LocalWorker {
 #[async_trait]
 impl Worker for LocalWorker {
     fn plugin(&self, class: &str, kind: &[ApiKind]) -> Option<Plugin> {
-        let kinds: Vec<PluginKind> = kind.iter().filter_map(|kind| plugin_kind(*kind)).collect();
+        let kinds: Vec<PluginKind> = kind.iter().map(|kind| plugin_kind(*kind)).collect();
         self.parts.plugins.plugin(class, &kinds).map(plugin).or_else(|| crate::stock::converter(class, kind))
     }
 
@@ -234,18 +234,21 @@ fn plugin(info: PluginInfo) -> Plugin {
             PluginKind::Sink => ApiKind::Sink,
             PluginKind::Transform => ApiKind::Transformation,
             PluginKind::Predicate => ApiKind::Predicate,
+            PluginKind::Converter => ApiKind::Converter,
+            PluginKind::HeaderConverter => ApiKind::HeaderConverter,
         },
         version: info.version,
         config_def: info.config_def,
     }
 }
 
-const fn plugin_kind(kind: ApiKind) -> Option<PluginKind> {
+const fn plugin_kind(kind: ApiKind) -> PluginKind {
     match kind {
-        ApiKind::Source => Some(PluginKind::Source),
-        ApiKind::Sink => Some(PluginKind::Sink),
-        ApiKind::Transformation => Some(PluginKind::Transform),
-        ApiKind::Predicate => Some(PluginKind::Predicate),
-        ApiKind::Converter | ApiKind::HeaderConverter => None,
+        ApiKind::Source => PluginKind::Source,
+        ApiKind::Sink => PluginKind::Sink,
+        ApiKind::Transformation => PluginKind::Transform,
+        ApiKind::Predicate => PluginKind::Predicate,
+        ApiKind::Converter => PluginKind::Converter,
+        ApiKind::HeaderConverter => PluginKind::HeaderConverter,
     }
 }

@@ -88,6 +88,32 @@ fn tutorial_configurations_work_as_pasted() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_chain_of_the_readme_works_as_printed() -> anyhow::Result<()> {
+    let readme = include_str!("../../../README.md");
+    let (_, block) = readme.split_once("A chain of transforms").unwrap();
+    let (_, block) = block.split_once("-d '").unwrap();
+    let (body, _) = block.split_once("}}'").unwrap();
+    let mut connector: Value = serde_json::from_str(&format!("{body}}}}}"))?;
+    let dir = tempfile::tempdir()?;
+    let worker = Worker::dev(dir.path())?;
+    let topics = Topics::new(worker.bootstrap());
+    let out = dir.path().join("orders.txt");
+    connector["config"]["file"] = json!(out);
+    topics.send("orders-shop", ["{\"id\":1,\"card\":\"4111\"}"])?;
+    topics.send("orders-staff", ["{\"id\":2,\"card\":\"4222\"}"])?;
+    worker.create(connector["name"].as_str().unwrap(), &connector["config"])?;
+    let text = eventually("both orders arrive", || {
+        let text = std::fs::read_to_string(&out).unwrap_or_default();
+        if text.lines().count() == 2 { Ok(text) } else { Err(text) }
+    })?;
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["{id=1, card=****}", "{id=2, card=4222}"]);
+    assert!(lines.iter().all(|line| readme.contains(line)), "the README says otherwise");
+    worker.stop()
+}
+
+#[test]
 fn an_uploaded_component_runs_and_survives_a_restart_of_the_worker() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let worker = Worker::dev(dir.path())?;

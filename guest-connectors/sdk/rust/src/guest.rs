@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Pairs};
 use crate::connector::Connector;
+use crate::converter::{self, AnyConverter, Converter, Direction, Target};
 use crate::error::{BadRecord, Error, Problem, Result};
 use crate::info::{Kind, PluginInfo};
 use crate::sink::{AnySink, Batch, Sink, SinkContext, TopicOffset, TopicPartition};
@@ -27,6 +28,7 @@ enum Make {
     Sink { connector: MakeConnector, task: fn(&Config) -> Result<Box<dyn AnySink>> },
     Transform(fn(&Config) -> Result<Box<dyn AnyTransform>>),
     Predicate(fn(&Config) -> Result<Box<dyn AnyPredicate>>),
+    Converter(fn(&Config, Target) -> Result<Box<dyn AnyConverter>>),
 }
 
 type MakeConnector = fn(&Config) -> Result<Box<dyn Connector>>;
@@ -70,6 +72,16 @@ impl Offer {
         }
     }
 
+    /// Offers a converter.
+    #[must_use]
+    pub const fn converter<C: Converter>() -> Self {
+        Self {
+            info: C::info,
+            validate: C::validate,
+            make: Make::Converter(|config, target| Ok(Box::new(C::configure(config, target)?))),
+        }
+    }
+
     /// What the plugin says about itself.
     #[must_use]
     pub fn info(&self) -> PluginInfo {
@@ -109,7 +121,7 @@ pub struct ConditionSpec {
     pub negate: bool,
 }
 
-/// What a transform chain answers: the frame of what is left, and what could not be handled.
+/// What a transform chain or converter answers: the frame of what it made, and what could not be handled.
 pub type Applied = (Vec<u8>, Vec<BadRecord>);
 
 /// What lives in one instance of a component. Mostly one of these is in use: a connector, a task, or
@@ -121,6 +133,7 @@ pub struct Instance {
     sink: Option<Box<dyn AnySink>>,
     chain: Option<Chain>,
     predicate: Option<Test>,
+    converter: Option<Box<dyn AnyConverter>>,
     /// Bytes of the last batch of a source: the next one will be about as long.
     batch_hint: (usize, usize),
 }
@@ -136,6 +149,7 @@ impl Instance {
             sink: None,
             chain: None,
             predicate: None,
+            converter: None,
             batch_hint: (0, 0),
         }
     }
@@ -312,6 +326,27 @@ impl Instance {
     /// What the plugin answers.
     pub fn test(&mut self, batch: &[u8]) -> Result<Vec<bool>, PredicateError> {
         running(&mut self.predicate)?.test(batch)
+    }
+
+    /// Sets up a converter.
+    ///
+    /// # Errors
+    /// What the plugin answers, or that there is no such plugin.
+    pub fn configure_converter(&mut self, class: &str, config: Pairs, target: Target) -> Result<()> {
+        let is_converter = |kind| matches!(kind, Kind::Converter | Kind::HeaderConverter);
+        let offer = self.find(class, "converter", is_converter)?;
+        if let Make::Converter(make) = offer.make {
+            self.converter = Some(make(&offer.config(config), target)?);
+        }
+        Ok(())
+    }
+
+    /// Converts the values of a frame.
+    ///
+    /// # Errors
+    /// What the plugin answers.
+    pub fn convert(&mut self, direction: Direction, batch: &[u8]) -> Result<Applied> {
+        converter::convert(&mut **running(&mut self.converter)?, direction, batch)
     }
 
     fn step(&self, step: StepSpec) -> Result<Step> {

@@ -13,6 +13,10 @@ pub enum Kind {
     Transform,
     /// Says which records a transform is for.
     Predicate,
+    /// Reads and writes the bytes of topics: keys, values or headers.
+    Converter,
+    /// Reads and writes the bytes of headers only.
+    HeaderConverter,
 }
 
 /// How keys and values lie in what the plugin is handed and hands back (`wit/FRAME.md`, Values).
@@ -97,6 +101,19 @@ impl PluginInfo {
         Self { pure: true, ..Self::new(Kind::Predicate, class) }
     }
 
+    /// A converter found under `class`. It has no use for headers unless [`PluginInfo::with_headers`] is
+    /// called.
+    #[must_use]
+    pub fn converter(class: &str) -> Self {
+        Self { pure: true, needs_headers: false, ..Self::new(Kind::Converter, class) }
+    }
+
+    /// A converter of headers only, found under `class`.
+    #[must_use]
+    pub fn header_converter(class: &str) -> Self {
+        Self { kind: Kind::HeaderConverter, ..Self::converter(class) }
+    }
+
     fn new(kind: Kind, class: &str) -> Self {
         Self {
             class: class.to_owned(),
@@ -171,6 +188,13 @@ impl PluginInfo {
     #[must_use]
     pub const fn without_headers(mut self) -> Self {
         self.needs_headers = false;
+        self
+    }
+
+    /// The converter looks at the headers of the records whose keys or values it converts.
+    #[must_use]
+    pub const fn with_headers(mut self) -> Self {
+        self.needs_headers = true;
         self
     }
 

@@ -1,8 +1,8 @@
-//! Write Cofferdam plugins in Rust: sources, sinks, transforms and predicates, compiled to one
-//! WebAssembly component for `wasm32-wasip2`.
+//! Write Cofferdam plugins in Rust: sources, sinks, transforms, predicates and converters, compiled to
+//! one WebAssembly component for `wasm32-wasip2`.
 //!
-//! A plugin is a type that implements [`Source`], [`Sink`], [`Transform`] or [`Predicate`], and a line
-//! in [`plugins!`]. The crate that holds them is a `cdylib`:
+//! A plugin is a type that implements [`Source`], [`Sink`], [`Transform`], [`Predicate`] or
+//! [`Converter`], and a line in [`plugins!`]. The crate that holds them is a `cdylib`:
 //!
 //! ```toml
 //! [lib]
@@ -139,6 +139,7 @@ extern crate self as cofferdam_sdk;
 
 pub mod config;
 mod connector;
+mod converter;
 mod error;
 pub mod guest;
 mod host;
@@ -162,6 +163,7 @@ pub use cofferdam_frame::{Field, Header, Kind, Schema, SchemaId, Span, logical, 
 
 pub use config::{Config, ConfigDef, Key, Problems};
 pub use connector::{Connector, ConnectorContext, Copies};
+pub use converter::{Converted, Converter, Datum, Direction, Target};
 pub use error::{BadRecord, Error, Problem, Result};
 pub use info::{Capability, Format, PluginInfo};
 pub use record::{Part, Record};

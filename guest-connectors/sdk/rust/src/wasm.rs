@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::config::{self, Pairs};
+use crate::converter::{Direction, Target};
 use crate::error::{BadRecord, Error, Problem};
 use crate::guest::{ConditionSpec, Instance, Offer, StepSpec};
 use crate::info::{Format, Kind, PluginInfo};
@@ -13,7 +14,7 @@ use crate::transform::PredicateError;
 
 use bindings::cofferdam::connect::connect_types as types;
 use bindings::exports::cofferdam::connect::{
-    connector_api, plugin_api, predicate_api, sink_api, source_api, transform_api,
+    connector_api, converter_api, plugin_api, predicate_api, sink_api, source_api, transform_api,
 };
 
 /// What `wit-bindgen` makes of `wit/`.
@@ -156,9 +157,8 @@ impl<C: Component> transform_api::Guest for C {
         with::<C, _>(|instance| instance.configure_chain(steps)).map_err(error)
     }
 
-    fn apply(batch: Vec<u8>) -> Result<transform_api::BatchResult, types::Error> {
-        let (output, bad) = with::<C, _>(|instance| instance.apply(&batch)).map_err(error)?;
-        Ok(transform_api::BatchResult { output, bad: bad_records(bad) })
+    fn apply(batch: Vec<u8>) -> Result<types::BatchResult, types::Error> {
+        with::<C, _>(|instance| instance.apply(&batch)).map(batch_result).map_err(error)
     }
 }
 
@@ -173,6 +173,33 @@ impl<C: Component> predicate_api::Guest for C {
             PredicateError::Failed(failed) => error(failed),
         })
     }
+}
+
+impl<C: Component> converter_api::Guest for C {
+    fn configure(class: String, config: Pairs, part: converter_api::Part) -> Result<(), types::Error> {
+        let target = match part {
+            converter_api::Part::Key => Target::Part(crate::Part::Key),
+            converter_api::Part::Value => Target::Part(crate::Part::Value),
+            converter_api::Part::Header => Target::Headers,
+        };
+        with::<C, _>(|instance| instance.configure_converter(&class, config, target)).map_err(error)
+    }
+
+    fn to_connect(batch: Vec<u8>) -> Result<types::BatchResult, types::Error> {
+        convert::<C>(Direction::ToConnect, &batch)
+    }
+
+    fn from_connect(batch: Vec<u8>) -> Result<types::BatchResult, types::Error> {
+        convert::<C>(Direction::FromConnect, &batch)
+    }
+}
+
+fn convert<C: Component>(direction: Direction, batch: &[u8]) -> Result<types::BatchResult, types::Error> {
+    with::<C, _>(|instance| instance.convert(direction, batch)).map(batch_result).map_err(error)
+}
+
+fn batch_result((output, bad): crate::guest::Applied) -> types::BatchResult {
+    types::BatchResult { output, bad: bad_records(bad) }
 }
 
 fn error(error: Error) -> types::Error {
@@ -235,6 +262,8 @@ fn info(info: PluginInfo) -> plugin_api::PluginInfo {
             Kind::Sink => plugin_api::Kind::Sink,
             Kind::Transform => plugin_api::Kind::Transform,
             Kind::Predicate => plugin_api::Kind::Predicate,
+            Kind::Converter => plugin_api::Kind::Converter,
+            Kind::HeaderConverter => plugin_api::Kind::HeaderConverter,
         },
         version: info.version,
         documentation: info.documentation,

@@ -1,23 +1,30 @@
 //! Converting keys, values and headers between the forms of the topic and of the plugins.
 //!
 //! Only what someone looks at is converted, and only where the bytes really change: text that stays
-//! text gets a schema and nothing else.
+//! text gets a schema and nothing else. Stock converters run here ([`stock`]); those of components run
+//! as guests, a batch at a time ([`component`]).
+
+mod component;
+mod stock;
 
 use std::sync::Arc;
 
 use cofferdam_api::{ConfigMap, Schemas};
 use cofferdam_config::connector::ConverterSettings;
-use cofferdam_converters::{CLASSES, Converter, DataError, Format, Identity, Side};
-use cofferdam_frame::{Entry, Record, SchemaId, Span};
+use cofferdam_converters::{CLASSES, Converter, DataError, Format, Side};
+use cofferdam_frame::{Record, Span};
+use cofferdam_plugins::{Part, PluginKind, Plugins, Spec};
 
 use super::Stage;
+use super::transform::Tries;
 use crate::Error;
 use crate::batch::{Batch, Column, Needs, Rebuild};
 use crate::errors::{Exception, Failed};
 
+use component::{Component, Direction, Item};
+use stock::Pass;
+
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
-const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
-const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
 /// In which order the parts of a record are converted: the first that fails is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,47 +49,82 @@ pub(crate) struct Converters {
 struct Named {
     class: Arc<str>,
     stage: Stage,
-    converter: Converter,
+    engine: Engine,
+}
+
+enum Engine {
+    Stock(Box<Converter>),
+    Component(Box<Component>),
+}
+
+/// A part of a record, with a converter of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Key,
+    Value,
+    Headers,
 }
 
 impl Converters {
     /// Makes the converters that a connector or, in its place, the worker names.
-    pub(crate) fn new(
-        schemas: Arc<Schemas>,
+    pub(crate) async fn start(
+        plugins: &Plugins,
+        spec: &Spec,
         order: Order,
         key: &ConverterSettings,
         value: &ConverterSettings,
         headers: &ConverterSettings,
     ) -> Result<Self, Error> {
-        // Headers are text until SimpleHeaderConverter's guessing of types is there; what was text in
-        // the topic comes out of it as the same text.
-        let text = ConverterSettings { class: STRING.to_owned(), options: ConfigMap::new() };
-        let is_simple =
-            SIMPLE_HEADER.ends_with(&headers.class) && headers.class.ends_with("SimpleHeaderConverter");
-        let mut headers = Named::new(
-            "header.converter",
-            if is_simple { &text } else { headers },
-            Side::Value,
-            Stage::HeaderConverter,
-        )?;
-        if is_simple {
-            headers.class = SIMPLE_HEADER.into();
-        }
         let plain = ConfigMap::from_iter([("schemas.enable".to_owned(), "false".to_owned())]);
         Ok(Self {
             order,
-            key: Named::new("key.converter", key, Side::Key, Stage::KeyConverter)?,
-            value: Named::new("value.converter", value, Side::Value, Stage::ValueConverter)?,
-            headers,
+            key: Named::start(plugins, spec, key, Which::Key).await?,
+            value: Named::start(plugins, spec, value, Which::Value).await?,
+            headers: Named::start(plugins, spec, headers, Which::Headers).await?,
             json: Converter::new(JSON, &plain, Side::Value)
                 .map_err(|error| Error::Converter { key: "value.converter", error })?,
-            schemas,
+            schemas: Arc::clone(&spec.schemas),
         })
     }
 
     /// Brings the parts of `batch` that are named in `to` into the form named there. Records that
     /// cannot be converted are left out and answered.
-    pub(crate) fn convert(&self, batch: &mut Batch, to: &Needs) -> Vec<Failed> {
+    ///
+    /// # Errors
+    /// When a converter that is a component fails otherwise than by a record.
+    pub(crate) async fn convert(
+        &mut self,
+        batch: &mut Batch,
+        to: &Needs,
+        tries: &mut Tries<'_>,
+    ) -> Result<Vec<Failed>, Error> {
+        let mut failed = Vec::new();
+        // What components make of bytes, and bytes of, is a form that the stock pass in between knows.
+        for which in Which::ALL {
+            if to.of(which).is_some_and(|form| form != Format::Raw) {
+                failed.extend(self.foreign(which, Direction::Read, batch, tries).await?);
+            }
+        }
+        failed.extend(self.stock(batch, &self.between(to)));
+        for which in Which::ALL {
+            if to.of(which) == Some(Format::Raw) {
+                failed.extend(self.foreign(which, Direction::Write, batch, tries).await?);
+            }
+        }
+        Ok(failed)
+    }
+
+    /// What the stock converters have to leave: in place of bytes, the form from which a component
+    /// makes them.
+    fn between(&self, to: &Needs) -> Needs {
+        let form = |which: Which| match (to.of(which), &self.named(which).engine) {
+            (Some(Format::Raw), Engine::Component(component)) => Some(component.format),
+            (form, _) => form,
+        };
+        Needs { key: form(Which::Key), value: form(Which::Value), headers: form(Which::Headers) }
+    }
+
+    fn stock(&self, batch: &mut Batch, to: &Needs) -> Vec<Failed> {
         let has_headers = || batch.frame().iter().any(|record| record.entry.n_headers > 0);
         let pass = Pass {
             converters: self,
@@ -90,27 +132,236 @@ impl Converters {
             value: to.value.filter(|format| !batch.value.is(*format)),
             headers: to.headers.filter(|format| batch.headers != *format && has_headers()),
         };
-        let failed = if pass.changes_schemas_only(batch) { pass.retag(batch) } else { pass.rebuild(batch) };
+        let failed = pass.run(batch);
         if let Some(format) = to.key {
-            batch.key = Column::All(format);
+            self.key.leaves(format, &mut batch.key);
         }
         if let Some(format) = to.value {
-            batch.value = Column::All(format);
+            self.value.leaves(format, &mut batch.value);
         }
-        if let Some(format) = to.headers {
+        if let Some(format) = to.headers
+            && !(self.headers.is_component() && batch.headers == Format::Raw)
+        {
             batch.headers = format;
         }
         failed
     }
+
+    /// Converts one part by its component, if it has one.
+    async fn foreign(
+        &mut self,
+        which: Which,
+        direction: Direction,
+        batch: &mut Batch,
+        tries: &mut Tries<'_>,
+    ) -> Result<Vec<Failed>, Error> {
+        let Engine::Component(component) = &mut self.named_mut(which).engine else { return Ok(Vec::new()) };
+        let (from, to) = match direction {
+            Direction::Read => (Format::Raw, component.format),
+            Direction::Write => (component.format, Format::Raw),
+        };
+        let items = items(batch, which, from);
+        if items.is_empty() {
+            batch.set_form(which, from, to);
+            return Ok(Vec::new());
+        }
+        let outcomes = component.convert(direction, &items, tries).await?;
+        let mut outcomes = (0..items.len()).map(|index| outcomes.get(index));
+        let mut rebuild = Rebuild::copying(batch.frame());
+        let (mut kept, mut failed) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (index, record) in batch.frame().iter().enumerate() {
+            // The next outcomes are those of this record's items.
+            let n_items = n_items(batch, which, from, index, &record);
+            let made: Result<Vec<Record<'_>>, Exception> =
+                outcomes.by_ref().take(n_items).fold(Ok(Vec::with_capacity(n_items)), |made, outcome| {
+                    let mut made = made?;
+                    made.push(outcome?);
+                    Ok(made)
+                });
+            match made {
+                Ok(made) => {
+                    replace(&mut rebuild, &record, which, &made);
+                    kept.push(index as u32);
+                }
+                Err(exception) => failed.push(self.named(which).refused(batch.origin(index), exception)),
+            }
+        }
+        let frame = rebuild.out.finish();
+        batch.replace(frame, &kept);
+        batch.set_form(which, from, to);
+        Ok(failed)
+    }
+
+    const fn named(&self, which: Which) -> &Named {
+        match which {
+            Which::Key => &self.key,
+            Which::Value => &self.value,
+            Which::Headers => &self.headers,
+        }
+    }
+
+    const fn named_mut(&mut self, which: Which) -> &mut Named {
+        match which {
+            Which::Key => &mut self.key,
+            Which::Value => &mut self.value,
+            Which::Headers => &mut self.headers,
+        }
+    }
+}
+
+impl Which {
+    const ALL: [Self; 3] = [Self::Key, Self::Value, Self::Headers];
+
+    /// The key that names the converter.
+    const fn config_key(self) -> &'static str {
+        match self {
+            Self::Key => "key.converter",
+            Self::Value => "value.converter",
+            Self::Headers => "header.converter",
+        }
+    }
+}
+
+impl Needs {
+    const fn of(&self, which: Which) -> Option<Format> {
+        match which {
+            Which::Key => self.key,
+            Which::Value => self.value,
+            Which::Headers => self.headers,
+        }
+    }
+}
+
+impl Batch {
+    /// What of one part was laid out as `from` is laid out as `to` now.
+    fn set_form(&mut self, which: Which, from: Format, to: Format) {
+        let n_records = self.len();
+        let column = match which {
+            Which::Key => &mut self.key,
+            Which::Value => &mut self.value,
+            Which::Headers => {
+                if self.headers == from {
+                    self.headers = to;
+                }
+                return;
+            }
+        };
+        let form = |index| if column.of(index) == from { to } else { column.of(index) };
+        *column = match column {
+            Column::All(format) => Column::All(if *format == from { to } else { *format }),
+            Column::Each(_) => Column::collect((0..n_records).map(form).collect()),
+        };
+    }
+}
+
+/// Everything of one part that is laid out as `from`, in the order of the records.
+fn items(batch: &Batch, which: Which, from: Format) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
+    for (index, record) in batch.frame().iter().enumerate() {
+        let item = |name, schema, bytes| Item { record, name, schema, bytes };
+        match which {
+            Which::Key if batch.key.of(index) == from => {
+                items.push(item(None, record.entry.key_schema, record.key()));
+            }
+            Which::Value if batch.value.of(index) == from => {
+                items.push(item(None, record.entry.value_schema, record.value()));
+            }
+            Which::Headers if batch.headers == from => {
+                let headers = record.headers();
+                items.extend(headers.map(|header| item(Some(header.key), header.schema, header.value)));
+            }
+            Which::Key | Which::Value | Which::Headers => {}
+        }
+    }
+    items
+}
+
+/// How many of those are of the record at `index`.
+fn n_items(batch: &Batch, which: Which, from: Format, index: usize, record: &Record<'_>) -> usize {
+    match which {
+        Which::Key => usize::from(batch.key.of(index) == from),
+        Which::Value => usize::from(batch.value.of(index) == from),
+        Which::Headers if batch.headers == from => usize::from(record.entry.n_headers),
+        Which::Headers => 0,
+    }
+}
+
+/// Adds a record with one part replaced by what a component made of it: by nothing, where nothing
+/// was asked.
+fn replace<'a>(rebuild: &mut Rebuild<'a>, record: &Record<'a>, which: Which, made: &[Record<'_>]) {
+    let mut entry = rebuild.base(record);
+    match (which, made) {
+        (Which::Key, [made]) => {
+            entry.key = rebuild.out.put_option(made.value());
+            entry.key_schema = made.entry.value_schema;
+        }
+        _ => rebuild.copy_key(&mut entry, record),
+    }
+    match (which, made) {
+        (Which::Value, [made]) => {
+            entry.value = rebuild.out.put_option(made.value());
+            entry.value_schema = made.entry.value_schema;
+        }
+        _ => rebuild.copy_value(&mut entry, record),
+    }
+    if which == Which::Headers && !made.is_empty() {
+        let mut block = Span { at: 0, len: 0 };
+        for (header, made) in record.headers().zip(made) {
+            rebuild.out.header(&mut block, header.key, made.entry.value_schema, made.value());
+        }
+        entry.headers = block;
+        entry.n_headers = record.entry.n_headers;
+    } else {
+        rebuild.copy_headers(&mut entry, record);
+    }
+    rebuild.out.push(&entry);
 }
 
 impl Named {
-    fn new(key: &'static str, settings: &ConverterSettings, side: Side, stage: Stage) -> Result<Self, Error> {
-        let converter = Converter::new(&settings.class, &settings.options, side)
-            .map_err(|error| Error::Converter { key, error })?;
-        let full =
-            CLASSES.into_iter().find(|class| class.rsplit('.').next() == Some(settings.class.as_str()));
-        Ok(Self { class: full.unwrap_or(&settings.class).into(), stage, converter })
+    async fn start(
+        plugins: &Plugins,
+        spec: &Spec,
+        settings: &ConverterSettings,
+        which: Which,
+    ) -> Result<Self, Error> {
+        let ConverterSettings { class, options } = settings;
+        let (part, side, stage) = match which {
+            Which::Key => (Part::Key, Side::Key, Stage::KeyConverter),
+            Which::Value => (Part::Value, Side::Value, Stage::ValueConverter),
+            Which::Headers => (Part::Header, Side::Value, Stage::HeaderConverter),
+        };
+        let kinds: &[PluginKind] = match which {
+            Which::Headers => &[PluginKind::HeaderConverter, PluginKind::Converter],
+            Which::Key | Which::Value => &[PluginKind::Converter],
+        };
+        if let Some(info) = plugins.plugin(class, kinds) {
+            let spec = Spec { class: info.class.clone(), config: options.clone(), ..spec.clone() };
+            let component = Component::start(plugins, &info, spec, part).await?;
+            return Ok(Self {
+                class: info.class.into(),
+                stage,
+                engine: Engine::Component(Box::new(component)),
+            });
+        }
+        let converter = Converter::new(class, options, side)
+            .map_err(|error| Error::Converter { key: which.config_key(), error })?;
+        let full = CLASSES.into_iter().find(|full| full.rsplit('.').next() == Some(class.as_str()));
+        let engine = Engine::Stock(Box::new(converter));
+        Ok(Self { class: full.unwrap_or(class).into(), stage, engine })
+    }
+
+    const fn is_component(&self) -> bool {
+        matches!(self.engine, Engine::Component(_))
+    }
+
+    /// The stock pass is through with this part: everything is `format`, but for the bytes that only a
+    /// component can read.
+    fn leaves(&self, format: Format, column: &mut Column) {
+        let leave = |each: Format| if self.is_component() && each == Format::Raw { each } else { format };
+        *column = match column {
+            Column::All(each) => Column::All(leave(*each)),
+            Column::Each(formats) => Column::collect(formats.iter().map(|each| leave(*each)).collect()),
+        };
     }
 
     fn failed(&self, origin: u32, error: &DataError) -> Failed {
@@ -119,238 +370,10 @@ impl Named {
             .iter()
             .map(|cause| Exception::new(cause.class, cause.message.clone()))
             .fold(Exception::new(error.exception_class, error.message.clone()), Exception::caused_by);
+        self.refused(origin, exception)
+    }
+
+    fn refused(&self, origin: u32, exception: Exception) -> Failed {
         Failed { origin, stage: self.stage, class: Arc::clone(&self.class), exception }
-    }
-}
-
-/// One conversion of one batch: the parts that change, and into what.
-struct Pass<'a> {
-    converters: &'a Converters,
-    key: Option<Format>,
-    value: Option<Format>,
-    headers: Option<Format>,
-}
-
-/// What a key or value is turned into.
-type Cell = (Span, SchemaId);
-
-impl Pass<'_> {
-    /// Whether every key and value stays the bytes that it is.
-    fn changes_schemas_only(&self, batch: &Batch) -> bool {
-        if self.headers.is_some() {
-            return false;
-        }
-        let mut key = self.untouched(&self.converters.key, self.key);
-        let mut value = self.untouched(&self.converters.value, self.value);
-        batch.frame().iter().enumerate().all(|(index, record)| {
-            let entry = &record.entry;
-            key.schema(batch.key.of(index), entry.key_schema, record.key()).is_some()
-                && value.schema(batch.value.of(index), entry.value_schema, record.value()).is_some()
-        })
-    }
-
-    fn untouched<'n>(&'n self, named: &'n Named, to: Option<Format>) -> Untouched<'n> {
-        Untouched { converters: self.converters, named, to, identity: None, plain: None, scratch: Vec::new() }
-    }
-
-    fn retag(&self, batch: &mut Batch) -> Vec<Failed> {
-        if self.key.is_none() && self.value.is_none() {
-            return Vec::new();
-        }
-        let mut key = self.untouched(&self.converters.key, self.key);
-        let mut value = self.untouched(&self.converters.value, self.value);
-        // The bytes of a record do not matter a second time: they were seen to pass.
-        let (key_layout, value_layout) = (batch.key.clone(), batch.value.clone());
-        batch.edit(|index, entry| {
-            let bytes = |span: Span| (!span.is_null()).then_some(&[][..]);
-            if let Some(schema) = key.schema(key_layout.of(index), entry.key_schema, bytes(entry.key)) {
-                entry.key_schema = schema;
-            }
-            if let Some(schema) = value.schema(value_layout.of(index), entry.value_schema, bytes(entry.value))
-            {
-                entry.value_schema = schema;
-            }
-        });
-        Vec::new()
-    }
-
-    fn rebuild(&self, batch: &mut Batch) -> Vec<Failed> {
-        let mut failed = Vec::new();
-        let mut kept = Vec::with_capacity(batch.len());
-        let mut rebuild = Rebuild::copying(batch.frame());
-        for (index, record) in batch.frame().iter().enumerate() {
-            match self.record(batch, index, &record, &mut rebuild) {
-                Ok(()) => kept.push(index as u32),
-                Err((named, error)) => failed.push(named.failed(batch.origin(index), &error)),
-            }
-        }
-        let frame = rebuild.out.finish();
-        batch.replace(frame, &kept);
-        failed
-    }
-
-    fn record<'f>(
-        &self,
-        batch: &Batch,
-        index: usize,
-        record: &Record<'f>,
-        rebuild: &mut Rebuild<'f>,
-    ) -> Result<(), (&Named, DataError)> {
-        let Converters { key, value, headers, order, .. } = self.converters;
-        let mut entry = rebuild.base(record);
-        if *order == Order::HeadersFirst {
-            self.headers(batch, record, rebuild, &mut entry).map_err(|error| (headers, error))?;
-        }
-        match self.key {
-            None => rebuild.copy_key(&mut entry, record),
-            Some(to) => {
-                let (from, schema) = (batch.key.of(index), record.entry.key_schema);
-                let cell =
-                    self.cell(key, from, to, schema, record.key(), rebuild).map_err(|error| (key, error))?;
-                (entry.key, entry.key_schema) = cell;
-            }
-        }
-        match self.value {
-            None => rebuild.copy_value(&mut entry, record),
-            Some(to) => {
-                let (from, schema) = (batch.value.of(index), record.entry.value_schema);
-                let cell = self
-                    .cell(value, from, to, schema, record.value(), rebuild)
-                    .map_err(|error| (value, error))?;
-                (entry.value, entry.value_schema) = cell;
-            }
-        }
-        if *order == Order::KeysFirst {
-            self.headers(batch, record, rebuild, &mut entry).map_err(|error| (headers, error))?;
-        }
-        rebuild.out.push(&entry);
-        Ok(())
-    }
-
-    fn cell(
-        &self,
-        named: &Named,
-        from: Format,
-        to: Format,
-        schema: SchemaId,
-        bytes: Option<&[u8]>,
-        rebuild: &mut Rebuild<'_>,
-    ) -> Result<Cell, DataError> {
-        let mut result = (true, 0);
-        let span = rebuild.out.try_write(|heap| -> Result<(), DataError> {
-            result = self.write(named, from, to, schema, bytes, heap)?;
-            Ok(())
-        })?;
-        let (null, schema) = result;
-        Ok((if null { Span::NULL } else { span }, schema))
-    }
-
-    /// Appends one value in the form `to`; answers whether it is null, and its schema.
-    fn write(
-        &self,
-        named: &Named,
-        from: Format,
-        to: Format,
-        schema: SchemaId,
-        bytes: Option<&[u8]>,
-        out: &mut Vec<u8>,
-    ) -> Result<(bool, SchemaId), DataError> {
-        let Converters { schemas, json, .. } = self.converters;
-        match (from, to) {
-            (Format::Raw, Format::Raw) | (Format::Rows, Format::Rows) | (Format::Json, Format::Json) => {
-                out.extend_from_slice(bytes.unwrap_or_default());
-                Ok((bytes.is_none(), schema))
-            }
-            (Format::Raw, to) => {
-                let converted = named.converter.to_connect(schemas, to, bytes, out)?;
-                Ok((converted.null, converted.schema))
-            }
-            (from, Format::Raw) => Ok((named.converter.from_connect(schemas, from, schema, bytes, out)?, 0)),
-            (Format::Rows, Format::Json) => {
-                Ok((json.from_connect(schemas, Format::Rows, schema, bytes, out)?, 0))
-            }
-            (Format::Json, Format::Rows) => {
-                let converted = json.to_connect(schemas, Format::Rows, bytes, out)?;
-                Ok((converted.null, converted.schema))
-            }
-        }
-    }
-
-    fn headers<'f>(
-        &self,
-        batch: &Batch,
-        record: &Record<'f>,
-        rebuild: &mut Rebuild<'f>,
-        entry: &mut Entry,
-    ) -> Result<(), DataError> {
-        let Some(to) = self.headers else {
-            rebuild.copy_headers(entry, record);
-            return Ok(());
-        };
-        let mut block = Span { at: 0, len: 0 };
-        let mut value = Vec::new();
-        // Converted first, written afterwards: a header block must not be interrupted.
-        let mut converted = Vec::with_capacity(record.headers().len());
-        for header in record.headers() {
-            value.clear();
-            let named = &self.converters.headers;
-            let (null, schema) =
-                self.write(named, batch.headers, to, header.schema, header.value, &mut value)?;
-            converted.push((header.key, schema, (!null).then(|| value.clone())));
-        }
-        for (key, schema, value) in &converted {
-            rebuild.out.header(&mut block, key, *schema, value.as_deref());
-        }
-        entry.headers = block;
-        entry.n_headers = record.entry.n_headers;
-        Ok(())
-    }
-}
-
-/// Finds out whether keys or values stay the bytes that they are. Remembers what it last found, since
-/// records of one batch mostly have one schema.
-struct Untouched<'a> {
-    converters: &'a Converters,
-    named: &'a Named,
-    to: Option<Format>,
-    identity: Option<Option<Identity>>,
-    plain: Option<(SchemaId, bool)>,
-    scratch: Vec<u8>,
-}
-
-impl Untouched<'_> {
-    /// The schema that the value has afterwards; none when its bytes change.
-    fn schema(&mut self, from: Format, schema: SchemaId, bytes: Option<&[u8]>) -> Option<SchemaId> {
-        let Some(to) = self.to.filter(|to| *to != from) else { return Some(schema) };
-        let Converters { schemas, .. } = self.converters;
-        match (from, to) {
-            (Format::Raw, to) => {
-                let converter = &self.named.converter;
-                let identity = (*self.identity.get_or_insert_with(|| converter.is_identity_to(schemas, to)))?;
-                bytes.is_none_or(|bytes| identity.holds(bytes)).then_some(identity.schema)
-            }
-            (from, Format::Raw) => {
-                let Some(_) = bytes else { return self.null_stays_null(from, schema).then_some(0) };
-                let plain = match self.plain {
-                    Some((last, plain)) if last == schema => plain,
-                    _ => self.named.converter.is_identity_from(schemas, from, schema),
-                };
-                self.plain = Some((schema, plain));
-                plain.then_some(0)
-            }
-            _ => None,
-        }
-    }
-
-    fn null_stays_null(&mut self, from: Format, schema: SchemaId) -> bool {
-        self.scratch.clear();
-        let written = self.named.converter.from_connect(
-            &self.converters.schemas,
-            from,
-            schema,
-            None,
-            &mut self.scratch,
-        );
-        written == Ok(true)
     }
 }

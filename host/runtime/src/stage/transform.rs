@@ -13,7 +13,7 @@ use std::sync::Arc;
 use cofferdam_api::Schemas;
 use cofferdam_frame::{Flags, Frame, Record, Span};
 use cofferdam_plugins::{
-    CallError, GuestError, Plugins, PredicateInstance, Spec, TransformInstance, TransformStep,
+    BatchResult, CallError, GuestError, Plugins, PredicateInstance, Spec, TransformInstance, TransformStep,
 };
 use cofferdam_telemetry::TaskMetrics;
 
@@ -54,8 +54,15 @@ pub(crate) struct Guard {
 
 /// What a task lends to its stages while they work on a batch.
 pub(crate) struct Work<'a> {
-    pub(crate) converters: &'a Converters,
+    pub(crate) converters: &'a mut Converters,
     pub(crate) reporter: &'a mut Reporter,
+    pub(crate) control: &'a mut Control,
+    pub(crate) metrics: &'a TaskMetrics,
+}
+
+/// What a call that is tried again depends on.
+pub(crate) struct Tries<'a> {
+    pub(crate) reporter: &'a Reporter,
     pub(crate) control: &'a mut Control,
     pub(crate) metrics: &'a TaskMetrics,
 }
@@ -72,6 +79,19 @@ struct Part {
 struct Outcome {
     parts: Vec<Part>,
     failed: Vec<Failed>,
+}
+
+impl Work<'_> {
+    /// Brings the parts of `batch` that are named in `to` into the form named there; answers the
+    /// records that cannot be, which are left out.
+    pub(crate) async fn convert(&mut self, batch: &mut Batch, to: &Needs) -> Result<Vec<Failed>, Error> {
+        let Self { converters, reporter, control, metrics } = self;
+        converters.convert(batch, to, &mut Tries { reporter, control, metrics }).await
+    }
+
+    fn tries(&mut self) -> Tries<'_> {
+        Tries { reporter: self.reporter, control: self.control, metrics: self.metrics }
+    }
 }
 
 impl Run {
@@ -91,7 +111,7 @@ impl Run {
     /// Runs the records of `batch` through these transforms.
     pub(crate) async fn apply(&mut self, batch: &mut Batch, work: &mut Work<'_>) -> Result<(), Error> {
         // What a transform looks at has to be in its form; records that cannot be are gone after this.
-        let failed = work.converters.convert(batch, &self.layout.target());
+        let failed = work.convert(batch, &self.layout.target()).await?;
         work.reporter.settle(batch, failed).await?;
         let mut retry = None;
         // Records that a foreign predicate keeps from the transform pass by.
@@ -114,7 +134,7 @@ impl Run {
         let Some(mut guard) = self.guard.take() else { return Ok((0..batch.len() as u32).collect()) };
         // The predicate may read records in another form than the transform.
         let mut asked = batch.detached();
-        let failed = work.converters.convert(&mut asked, &guard.needs);
+        let failed = work.convert(&mut asked, &guard.needs).await?;
         outcome.failed.extend(
             failed
                 .into_iter()
@@ -125,7 +145,7 @@ impl Run {
         while let Some(indexes) = todo.pop().filter(|indexes| !indexes.is_empty()) {
             let view = asked.view_of(&guard.needs, &indexes);
             let mut result = guard.test(&self.plugins, &view).await;
-            while again(result.as_ref().err(), retry, work).await? {
+            while again(result.as_ref().err(), retry, &mut work.tries()).await? {
                 result = guard.test(&self.plugins, &view).await;
             }
             match result {
@@ -168,7 +188,7 @@ impl Run {
             }
             let view = batch.view_of(&self.layout.needs, &indexes);
             let mut result = self.call(&view).await;
-            while again(result.as_ref().err(), retry, work).await? {
+            while again(result.as_ref().err(), retry, &mut work.tries()).await? {
                 result = self.call(&view).await;
             }
             match result {
@@ -234,14 +254,7 @@ impl Run {
     ) -> Result<(), Error> {
         let class =
             self.classes.get(step).or(self.classes.first()).map(ToString::to_string).unwrap_or_default();
-        let of_records = matches!(
-            error,
-            CallError::Guest(GuestError::Retriable { .. } | GuestError::BadRecords(_) | GuestError::Fatal(_))
-                | CallError::Trap { .. }
-                | CallError::Deadline { .. }
-                | CallError::Memory { .. }
-        );
-        if !of_records || (indexes.len() > 1 && !pure) {
+        if !is_of_records(&error) || (indexes.len() > 1 && !pure) {
             return Err(Error::Guest { class, call: "apply", error });
         }
         if indexes.len() == 1 {
@@ -278,7 +291,7 @@ impl Run {
         });
     }
 
-    async fn call(&mut self, view: &[u8]) -> Result<cofferdam_plugins::Transformed, CallError> {
+    async fn call(&mut self, view: &[u8]) -> Result<BatchResult, CallError> {
         if self.instance.is_none() {
             self.instance = Some(self.plugins.transform(self.spec.clone(), &self.steps).await?);
         }
@@ -496,22 +509,33 @@ fn guest_data(message: &str) -> Exception {
     Exception::from_guest(message, DATA)
 }
 
+/// Whether a record of the batch may be what a call failed of.
+pub(crate) const fn is_of_records(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Guest(GuestError::Retriable { .. } | GuestError::BadRecords(_) | GuestError::Fatal(_))
+            | CallError::Trap { .. }
+            | CallError::Deadline { .. }
+            | CallError::Memory { .. }
+    )
+}
+
 /// Whether a call that ended so is to be made again, as long as `errors.retry.*` allow; waits until
 /// it is time.
-async fn again(
+pub(crate) async fn again(
     error: Option<&CallError>,
     retry: &mut Option<Retry>,
-    work: &mut Work<'_>,
+    tries: &mut Tries<'_>,
 ) -> Result<bool, Error> {
     let Some(CallError::Guest(GuestError::Retriable { message, backoff })) = error else { return Ok(false) };
-    work.metrics.record_errors(1);
-    let retry = retry.get_or_insert_with(|| Retry::new(work.reporter.settings()));
+    tries.metrics.record_errors(1);
+    let retry = retry.get_or_insert_with(|| Retry::new(tries.reporter.settings()));
     let Some(delay) = retry.next_delay() else { return Ok(false) };
-    let delay = backoff.map_or(delay, |asked| asked.min(work.reporter.settings().retry_delay_max));
-    tracing::warn!("a transform asks to be tried again in {} ms: {message}", delay.as_millis());
-    if !work.control.sleep(delay).await {
+    let delay = backoff.map_or(delay, |asked| asked.min(tries.reporter.settings().retry_delay_max));
+    tracing::warn!("a plugin asks to be tried again in {} ms: {message}", delay.as_millis());
+    if !tries.control.sleep(delay).await {
         return Err(Error::Stopping);
     }
-    work.metrics.retried();
+    tries.metrics.retried();
     Ok(true)
 }

@@ -2,8 +2,8 @@
 
 use cofferdam_frame::{Builder, Entry, Flags};
 
-use crate::cofferdam::connect::connect_types::{BadRecord, Config, Error, Frame};
-use crate::exports::cofferdam::connect::transform_api::{BatchResult, Step};
+use crate::cofferdam::connect::connect_types::{BadRecord, BatchResult, Config, Error, Frame};
+use crate::exports::cofferdam::connect::transform_api::Step;
 use crate::exports::cofferdam::connect::{predicate_api, transform_api};
 use crate::{fault, set_config, setting};
 

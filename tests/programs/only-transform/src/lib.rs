@@ -3,9 +3,9 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "transform-plugin" });
 
-use cofferdam::connect::connect_types::{Config, Error, Frame};
+use cofferdam::connect::connect_types::{BatchResult, Config, Error, Frame};
 use exports::cofferdam::connect::plugin_api::{Format, KeyErrors, Kind, PluginInfo};
-use exports::cofferdam::connect::transform_api::{BatchResult, Step};
+use exports::cofferdam::connect::transform_api::Step;
 use exports::cofferdam::connect::{plugin_api, transform_api};
 
 struct OnlyTransform;
