@@ -46,4 +46,9 @@ impl Departures {
     pub fn reason(&self, case: &Case) -> Option<&str> {
         self.0.get(&case.digest()).map(String::as_str)
     }
+
+    /// The digests of all of them.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
 }

@@ -12,6 +12,7 @@ pub mod config_defs;
 pub mod converters;
 pub mod departures;
 pub mod envelope;
+pub mod orders;
 pub mod part;
 pub mod read;
 pub mod report;
