@@ -42,5 +42,12 @@ cofferdam_sdk::plugins! {
     predicate TopicNameMatches;
 }
 
+/// The plugins of this component, for whoever links it natively.
+#[cfg(not(target_family = "wasm"))]
+#[must_use]
+pub fn plugins() -> &'static [cofferdam_sdk::guest::Offer] {
+    PLUGINS
+}
+
 #[cfg(test)]
 mod tests;

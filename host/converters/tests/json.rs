@@ -414,3 +414,12 @@ fn wrong_options_are_told_in_kafkas_words() {
     }
     assert!(new("io.confluent.connect.avro.AvroConverter", "a", "b").contains("not available yet"));
 }
+
+#[test]
+fn a_double_in_the_place_of_a_float_is_json_all_the_same() {
+    let bare = bare();
+    let float = bare.kind(Kind::Float32, false);
+    for (value, expected) in [(1.5, "1.5"), (1e300, "\"Infinity\""), (-1e300, "\"-Infinity\"")] {
+        assert_eq!(bare.write(float, Some(&f64::to_le_bytes(value))), expected);
+    }
+}

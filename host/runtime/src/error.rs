@@ -4,7 +4,7 @@ use cofferdam_api::{Blame, Class, Classified};
 use cofferdam_plugins::CallError;
 use cofferdam_worker_api::Failure;
 
-use crate::errors::{CONFIG, CONNECT, Exception, KAFKA};
+use crate::errors::{CONFIG, CONNECT, DATA, Exception, KAFKA};
 
 /// The end of a connector or task, by the operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,32 @@ pub enum Error {
 /// What a record failed with.
 #[derive(Debug)]
 pub struct Thrown(pub(crate) Exception);
+
+impl Thrown {
+    /// What a guest says of a record that it cannot handle, as a task would report it.
+    #[must_use]
+    pub fn by_record(message: &str) -> Self {
+        Self(Exception::from_guest(message, DATA))
+    }
+
+    /// What a failed call into a guest means, as a task would report it.
+    #[must_use]
+    pub fn by_call(error: &CallError) -> Self {
+        Self(Exception::from_call(error))
+    }
+
+    /// Java's class name.
+    #[must_use]
+    pub fn class(&self) -> &str {
+        &self.0.class
+    }
+
+    /// What it says, if anything.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+}
 
 fn join(problems: &[(String, String)]) -> String {
     let one = |(key, text): &(String, String)| {

@@ -192,7 +192,9 @@ fn put_boolean(out: &mut Vec<u8>, value: bool) {
 
 /// What JSON has no number for is a string.
 fn put_float(out: &mut Vec<u8>, value: f64, single: bool) {
-    if !value.is_finite() {
+    // A guest may have laid out a double that no float can hold: as a float it is infinite.
+    let is_finite = if single { (value as f32).is_finite() } else { value.is_finite() };
+    if !is_finite {
         out.push(b'"');
     }
     if single {
@@ -200,7 +202,7 @@ fn put_float(out: &mut Vec<u8>, value: f64, single: bool) {
     } else {
         text::put_double(out, value);
     }
-    if !value.is_finite() {
+    if !is_finite {
         out.push(b'"');
     }
 }

@@ -1,0 +1,206 @@
+//! Prints what the stock transforms cost: nanoseconds of CPU time a record, in the sandbox, and for a
+//! chain of three beside the same code in this process.
+//!
+//! A batch has 500 orders of nine fields. What is counted is a call as a task makes it: the batch into
+//! the guest, the work, the answer out and checked. No figure is judged here.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context as _, anyhow, bail};
+use cofferdam_api::{ConfigMap, Schemas};
+use cofferdam_plugins::{PluginInfo, PluginKind, Plugins, TransformStep, Usage};
+use cofferdam_sdk::guest::{Instance, StepSpec};
+use conformance::orders::{Ids, Parts, batch};
+use conformance::sandbox;
+use rustix::time::{ClockId, clock_gettime};
+
+const RECORDS: usize = 500;
+const RUNS: usize = 5;
+const RUN_NS: u64 = 60_000_000;
+
+type Pairs = &'static [(&'static str, &'static str)];
+/// A class and its configuration.
+type Step = (&'static str, Pairs);
+
+const TRANSFORMS: [Step; 16] = [
+    ("Cast$Value", &[("spec", "quantity:int64,price:string")]),
+    ("DropHeaders", &[("headers", "trace")]),
+    ("ExtractField$Value", &[("field", "email")]),
+    ("Filter", &[]),
+    ("Flatten$Value", &[]),
+    ("HeaderFrom$Value", &[("fields", "customer"), ("headers", "customer"), ("operation", "copy")]),
+    ("HoistField$Value", &[("field", "order")]),
+    ("InsertField$Value", INSERT),
+    ("InsertHeader", &[("header", "source"), ("value.literal", "shop")]),
+    ("MaskField$Value", MASK),
+    ("RegexRouter", ROUTE),
+    ("ReplaceField$Value", &[("exclude", "note"), ("renames", "id:order_id")]),
+    ("SetSchemaMetadata$Value", &[("schema.name", "shop.NewOrder")]),
+    ("TimestampConverter$Value", &[("field", "created"), ("target.type", "string"), ("format", "yyyy-MM-dd HH:mm:ss")]),
+    ("TimestampRouter", &[]),
+    ("ValueToKey", &[("fields", "id")]),
+];
+
+const PREDICATES: [Step; 3] =
+    [("HasHeaderKey", &[("name", "trace")]), ("RecordIsTombstone", &[]), ("TopicNameMatches", &[("pattern", "ord.*")])];
+
+const ROUTE: Pairs = &[("regex", "(.*)"), ("replacement", "shop-$1")];
+const MASK: Pairs = &[("fields", "customer,email")];
+const INSERT: Pairs = &[("timestamp.field", "at"), ("static.field", "source"), ("static.value", "shop")];
+
+const CHAIN: [Step; 3] = [("RegexRouter", ROUTE), ("MaskField$Value", MASK), ("InsertField$Value", INSERT)];
+
+/// Nanoseconds a record: all in all, and of that in the guest and the host functions that it calls.
+#[derive(Clone, Copy)]
+struct Cost {
+    all: f64,
+    guest: f64,
+}
+
+fn main() -> anyhow::Result<()> {
+    // One thread, so that its CPU time is all there is.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let plugins = sandbox::guests().await?;
+    println!("ns of CPU time a record, batches of {RECORDS} (in brackets: of it inside the call)");
+    row("", "schemaless", "with schema");
+    for step in TRANSFORMS {
+        let cost = async |schema| show(in_sandbox(&plugins, &[step], schema).await);
+        row(step.0, &cost(false).await, &cost(true).await);
+    }
+    for step in PREDICATES {
+        let cost = async |schema| show(tested(&plugins, step, schema).await);
+        row(step.0, &cost(false).await, &cost(true).await);
+    }
+    println!("\n{} in one call", CHAIN.map(|(class, _)| class).join(", "));
+    row("", "schemaless", "with schema");
+    let sandbox = [in_sandbox(&plugins, &CHAIN, false).await?, in_sandbox(&plugins, &CHAIN, true).await?];
+    let native = [natively(&plugins, &CHAIN, false).await?, natively(&plugins, &CHAIN, true).await?];
+    let shown = |costs: [Cost; 2]| costs.map(|cost| show(Ok(cost)));
+    let [[sandbox_plain, sandbox_schema], [native_plain, native_schema]] = [shown(sandbox), shown(native)];
+    row("in the sandbox", &sandbox_plain, &sandbox_schema);
+    row("in this process", &native_plain, &native_schema);
+    let [plain, schema] = [(sandbox[0], native[0]), (sandbox[1], native[1])]
+        .map(|(sandbox, native)| format!("{:.2}", sandbox.all / native.all));
+    row("ratio", &plain, &schema);
+    Ok(())
+}
+
+fn row(name: &str, schemaless: &str, schema: &str) {
+    println!("{name:<26} {schemaless:>14} {schema:>14}");
+}
+
+/// A step that cannot be measured, such as one that is not there or wants a schema, has no cost.
+fn show(cost: anyhow::Result<Cost>) -> String {
+    cost.map_or_else(|_| "-".to_owned(), |cost| format!("{:.0} ({:.0})", cost.all, cost.guest))
+}
+
+/// The batch that a task would hand to these plugins: without what none of them looks at.
+fn batch_for(infos: &[PluginInfo], schemas: &Schemas, schema: bool) -> anyhow::Result<Vec<u8>> {
+    let ids = Ids::define(schemas)?;
+    let ids = if schema { ids } else { Ids { order: 0, ..ids } };
+    let parts = Parts {
+        key: infos.iter().any(|info| info.needs_key),
+        value: infos.iter().any(|info| info.needs_value),
+        headers: infos.iter().any(|info| info.needs_headers),
+    };
+    Ok(batch(RECORDS, ids, parts)?)
+}
+
+fn find(plugins: &Plugins, (class, _): Step, kind: PluginKind) -> anyhow::Result<PluginInfo> {
+    plugins.plugin(class, &[kind]).with_context(|| format!("no plugin {class}"))
+}
+
+/// What `chain` costs in a guest. The host's checks of what it answers count, since a task waits for
+/// them too.
+async fn in_sandbox(plugins: &Plugins, chain: &[Step], schema: bool) -> anyhow::Result<Cost> {
+    let infos = chain.iter().map(|step| find(plugins, *step, PluginKind::Transform));
+    let infos = infos.collect::<anyhow::Result<Vec<_>>>()?;
+    let (schemas, usage) = (Arc::<Schemas>::default(), Arc::<Usage>::default());
+    let batch = batch_for(&infos, &schemas, schema)?;
+    let step = |(class, config): &Step| {
+        let class = (*class).to_owned();
+        TransformStep { class, config: map(config), condition: None }
+    };
+    let steps: Vec<_> = chain.iter().map(step).collect();
+    let spec = sandbox::spec("", ConfigMap::new(), &schemas, &usage);
+    let mut transform = plugins.transform(spec, &steps).await?;
+    if let Some(bad) = transform.apply(&batch).await?.bad.first() {
+        bail!("{}", bad.message);
+    }
+    let guest = || usage.cpu_ns.load(Ordering::Relaxed);
+    measure(guest, async || Ok(drop(black_box(transform.apply(black_box(&batch)).await?)))).await
+}
+
+/// What a predicate costs in a guest, asked by the host.
+async fn tested(plugins: &Plugins, step: Step, schema: bool) -> anyhow::Result<Cost> {
+    let info = find(plugins, step, PluginKind::Predicate)?;
+    let (schemas, usage) = (Arc::<Schemas>::default(), Arc::<Usage>::default());
+    let batch = batch_for(&[info], &schemas, schema)?;
+    let mut predicate = plugins.predicate(sandbox::spec(step.0, map(step.1), &schemas, &usage)).await?;
+    let guest = || usage.cpu_ns.load(Ordering::Relaxed);
+    measure(guest, async || Ok(drop(black_box(predicate.test(black_box(&batch)).await?)))).await
+}
+
+/// What `chain` costs in this process, on the same batch.
+async fn natively(plugins: &Plugins, chain: &[Step], schema: bool) -> anyhow::Result<Cost> {
+    let infos = chain.iter().map(|step| find(plugins, *step, PluginKind::Transform));
+    let infos = infos.collect::<anyhow::Result<Vec<_>>>()?;
+    let schemas = Schemas::default();
+    let batch = batch_for(&infos, &schemas, schema)?;
+    // The stand-in for the worker numbers schemas as they come, as the worker does.
+    for id in 1.. {
+        let Some(schema) = schemas.get(id) else { break };
+        cofferdam_sdk::schemas::define(&schema).map_err(|error| anyhow!("{error}"))?;
+    }
+    let step = |(class, config): &Step| StepSpec {
+        class: (*class).to_owned(),
+        config: map(config).into_iter().collect(),
+        condition: None,
+    };
+    let mut instance = Instance::new(transforms::plugins());
+    instance.configure_chain(chain.iter().map(step).collect()).map_err(|error| anyhow!("{error}"))?;
+    measure(cpu_ns, async || {
+        let done = instance.apply(black_box(&batch)).map_err(|error| anyhow!("{error}"))?;
+        Ok(drop(black_box(done)))
+    })
+    .await
+}
+
+/// The median of some runs of `call`, each long enough to be told from the clock's own cost. `guest`
+/// is a clock that runs inside the call only.
+async fn measure(
+    guest: impl Fn() -> u64,
+    mut call: impl AsyncFnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Cost> {
+    let mut runs = Vec::with_capacity(RUNS);
+    let mut rounds: u32 = 1;
+    while runs.len() < RUNS {
+        let (all_from, guest_from) = (cpu_ns(), guest());
+        for _ in 0..rounds {
+            call().await?;
+        }
+        let (all, guest) = (cpu_ns() - all_from, guest() - guest_from);
+        if all < RUN_NS {
+            rounds *= 2;
+            continue;
+        }
+        let records = f64::from(rounds) * RECORDS as f64;
+        runs.push(Cost { all: all as f64 / records, guest: guest as f64 / records });
+    }
+    runs.sort_by(|a, b| a.all.total_cmp(&b.all));
+    runs.get(RUNS / 2).copied().context("no run")
+}
+
+fn map(pairs: Pairs) -> ConfigMap {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    (time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64)
+}
