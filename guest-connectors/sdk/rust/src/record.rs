@@ -187,6 +187,25 @@ impl<'a> Record<'a> {
         self.headers.push(Header { key, schema, value });
     }
 
+    /// Adds headers whose values lie in the record itself. `write` sees the record without the
+    /// headers that steps have added; when it fails, nothing has changed.
+    ///
+    /// # Errors
+    /// What `write` answered.
+    pub fn add_headers(
+        &mut self,
+        write: impl FnOnce(&Self, &mut HeaderWriter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut headers = mem::take(&mut self.headers);
+        let before = headers.len();
+        let written = write(self, &mut HeaderWriter(&mut headers));
+        if written.is_err() {
+            headers.truncate(before);
+        }
+        self.headers = headers;
+        written
+    }
+
     /// Keeps the headers that `keep` answers true for.
     pub fn retain_headers(&mut self, mut keep: impl FnMut(Header<'_>) -> bool) {
         if self.headers().all(&mut keep) {
@@ -223,6 +242,17 @@ impl<'a> Record<'a> {
             Part::Key => &mut self.key,
             Part::Value => &mut self.value,
         }
+    }
+}
+
+/// Adds headers behind those that are there; see [`Record::add_headers`].
+#[derive(Debug)]
+pub struct HeaderWriter<'h>(&'h mut Headers);
+
+impl HeaderWriter<'_> {
+    /// Adds a header. A name longer than 65,535 bytes is cut.
+    pub fn add(&mut self, key: &str, schema: SchemaId, value: Option<&[u8]>) {
+        self.0.push(Header { key, schema, value });
     }
 }
 
@@ -439,6 +469,15 @@ impl Headers {
             value_len: header.value.map(<[u8]>::len),
             schema: header.schema,
         });
+    }
+
+    const fn len(&self) -> (usize, usize) {
+        (self.bytes.len(), self.spans.len())
+    }
+
+    fn truncate(&mut self, (bytes, spans): (usize, usize)) {
+        self.bytes.truncate(bytes);
+        self.spans.truncate(spans);
     }
 
     fn own(&self) -> impl Iterator<Item = Header<'_>> {
