@@ -6,9 +6,15 @@ use cofferdam_sdk::frame::{Builder, Entry, Flags, Frame, Position, text};
 use cofferdam_sdk::guest::{ConditionSpec, Instance, StepSpec};
 use cofferdam_sdk::rows::{self, RowWriter};
 use cofferdam_sdk::tape::{self, Tag};
-use cofferdam_sdk::{Field, Kind, Schema, SchemaId, schemas};
+use cofferdam_sdk::{Field, Kind, Schema, SchemaId, logical, schemas};
 
 use crate::PLUGINS;
+
+mod cast;
+mod flatten;
+mod headers;
+mod records;
+mod timestamps;
 
 const PACKAGE: &str = "org.apache.kafka.connect.transforms.";
 
