@@ -36,6 +36,8 @@ pub struct Record<'a> {
     headers: Headers,
     /// What the next rewrite writes to; swapped with a slot's own buffer.
     spare: Vec<u8>,
+    /// The same for headers that are written anew.
+    spare_headers: Headers,
 }
 
 impl<'a> Record<'a> {
@@ -211,13 +213,15 @@ impl<'a> Record<'a> {
         if self.headers().all(&mut keep) {
             return;
         }
-        let mut left = Headers { keeps_input: false, ..Headers::default() };
+        let mut left = mem::take(&mut self.spare_headers);
+        left.reset();
+        left.keeps_input = false;
         for header in self.headers() {
             if keep(header) {
                 left.push(header);
             }
         }
-        self.headers = left;
+        self.spare_headers = mem::replace(&mut self.headers, left);
     }
 
     /// Removes every header called `key`.
@@ -260,7 +264,7 @@ impl HeaderWriter<'_> {
 impl<'a> Record<'a> {
     /// A record of `frame`; [`Record::load`] says which.
     pub(crate) fn new(frame: Frame<'a>, buffers: Buffers) -> Self {
-        let Buffers { topic, key, value, headers, spare } = buffers;
+        let Buffers { topic, key, value, headers, spare, spare_headers } = buffers;
         Self {
             frame,
             index: 0,
@@ -274,6 +278,7 @@ impl<'a> Record<'a> {
             value: Slot { own: value, ..Slot::default() },
             headers,
             spare,
+            spare_headers,
         }
     }
 
@@ -298,6 +303,7 @@ impl<'a> Record<'a> {
             value: self.value.own,
             headers: self.headers,
             spare: self.spare,
+            spare_headers: self.spare_headers,
         }
     }
 
@@ -345,6 +351,7 @@ pub(crate) struct Buffers {
     value: Vec<u8>,
     headers: Headers,
     spare: Vec<u8>,
+    spare_headers: Headers,
 }
 
 /// The topics of the input frame, and where the output frame has them.
