@@ -11,7 +11,7 @@ use cofferdam_sdk::{
 };
 
 use crate::operand::{self, MapWriter, add_field, copy_basics, is_text};
-use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, replace_null_with_default, sided};
+use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided};
 
 const PURPOSE: &str = "field insertion";
 
@@ -73,10 +73,7 @@ impl<S: Side> Transform for InsertField<S> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        match insertions(config) {
-            Err(Error::Config(problems)) => problems,
-            _ => Vec::new(),
-        }
+        problems(insertions(config))
     }
 
     fn configure(config: &Config) -> Result<Self> {

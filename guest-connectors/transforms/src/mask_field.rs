@@ -170,8 +170,7 @@ impl Mask {
             (Kind::String, Some(text)) => out.extend_from_slice(text.as_bytes()),
             (Kind::Bytes, None) if schema.is_logical(logical::DECIMAL) => out.push(0),
             (Kind::Bytes, Some(text)) if schema.is_logical(logical::DECIMAL) => {
-                let scale = schema.parameters.iter().find(|(key, _)| key == "scale");
-                let scale = scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0);
+                let scale = operand::scale(schema);
                 let (unscaled, has) = unscaled(text)?;
                 let unscaled = rescale(unscaled, has, scale).ok_or_else(|| {
                     Error::bad_record(format!(

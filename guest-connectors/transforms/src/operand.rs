@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use cofferdam_sdk::rows::{List, Row};
+use cofferdam_sdk::rows::{List, Row, RowWriter};
 use cofferdam_sdk::tape::{self, Tag, Value};
-use cofferdam_sdk::{Error, Kind, Result, Schema, SchemaId, logical, schemas};
+use cofferdam_sdk::{Error, Kind, Part, Record, Result, Schema, SchemaId, logical, schemas};
 
 /// Top bit of an end: the item is null (`wit/FRAME.md`).
 const NULL_BIT: u32 = 1 << 31;
@@ -89,6 +89,113 @@ pub(crate) fn map<'a>(bytes: Option<&'a [u8]>, purpose: &str) -> Result<Map<'a>>
 /// Whether a schemaless value is null.
 pub(crate) fn is_null(bytes: Option<&[u8]>) -> bool {
     bytes.is_none_or(|bytes| bytes == [Tag::Null as u8])
+}
+
+/// Whether a key or value is null, with a schema or without.
+pub(crate) fn is_null_part(record: &Record<'_>, part: Part) -> bool {
+    let bytes = record.get(part);
+    if record.schema(part) == 0 { is_null(bytes) } else { bytes.is_none() }
+}
+
+/// A field that goes over to another struct.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    /// In place of null.
+    default: Option<Vec<u8>>,
+    /// What a null is answered with, where the schema forbids it.
+    required: Option<String>,
+}
+
+impl Copied {
+    /// Whether every value is copied as it is.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.default.is_none() && self.required.is_none()
+    }
+
+    /// The value, or what stands in its place.
+    pub(crate) fn value<'a>(&'a self, value: Option<&'a [u8]>) -> Result<Option<&'a [u8]>> {
+        match (value.or(self.default.as_deref()), &self.required) {
+            (None, Some(refusal)) => Err(Error::bad_record(refusal)),
+            (value, _) => Ok(value),
+        }
+    }
+
+    /// Appends the value as the next field.
+    pub(crate) fn copy(&self, value: Option<&[u8]>, writer: &mut RowWriter, out: &mut Vec<u8>) -> Result<()> {
+        writer.copy(out, self.value(value)?);
+        Ok(())
+    }
+}
+
+/// The fields of `schema`, as they go over to another struct: nulls become defaults where that is
+/// `wanted`. A null that is left in a required field, as readers leave it where it has a default, is
+/// refused.
+pub(crate) fn copied(schema: &Schema, wanted: bool) -> Result<Vec<Copied>> {
+    schema
+        .fields
+        .iter()
+        .map(|field| {
+            let inner = self::schema(field.schema)?;
+            let required = !inner.optional && inner.default.is_some() && !wanted;
+            Ok(Copied {
+                default: inner.default.clone().filter(|_| wanted),
+                required: required.then(|| {
+                    format!(
+                        "Invalid value: null used for required field: \"{}\", schema type: {}",
+                        field.name,
+                        type_name(inner.kind)
+                    )
+                }),
+            })
+        })
+        .collect()
+}
+
+/// The scale of a decimal's schema.
+pub(crate) fn scale(schema: &Schema) -> i32 {
+    let scale = schema.parameters.iter().find(|(key, _)| key == "scale");
+    scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0)
+}
+
+/// A schema as `ConnectSchema.toString` prints it.
+pub(crate) fn show(schema: &Schema) -> String {
+    let kind = type_name(schema.kind);
+    match &schema.name {
+        Some(name) => format!("Schema{{{name}:{kind}}}"),
+        None => format!("Schema{{{kind}}}"),
+    }
+}
+
+/// Name of a constant of `Schema.Type`.
+pub(crate) const fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int8 => "INT8",
+        Kind::Int16 => "INT16",
+        Kind::Int32 => "INT32",
+        Kind::Int64 => "INT64",
+        Kind::Float32 => "FLOAT32",
+        Kind::Float64 => "FLOAT64",
+        Kind::Boolean => "BOOLEAN",
+        Kind::String => "STRING",
+        Kind::Bytes => "BYTES",
+        Kind::Array => "ARRAY",
+        Kind::Map => "MAP",
+        Kind::Struct => "STRUCT",
+    }
+}
+
+/// The refusal of a schema whose fields are asked for and that is no struct's.
+pub(crate) fn no_fields() -> Error {
+    Error::bad_record("Cannot list fields on non-struct type")
+}
+
+/// The refusal of a map's key that has to be text, in the words of the virtual machine.
+pub(crate) fn no_string(key: &Value<'_>) -> Error {
+    let class = class_of_value(key);
+    Error::bad_record(format!(
+        "class {class} cannot be cast to class java.lang.String ({class} and java.lang.String are in module \
+         java.base of loader 'bootstrap')"
+    ))
 }
 
 /// A value that does not lie as its schema or tag says.

@@ -10,7 +10,9 @@ use cofferdam_sdk::{
 };
 
 use crate::operand::{self, MapWriter, add_field, copy_basics};
-use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, replace_null_with_default, sided};
+use crate::plugin::{
+    REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided, some_names,
+};
 
 const PURPOSE: &str = "field replacement";
 
@@ -62,16 +64,12 @@ impl<S: Side> Transform for ReplaceField<S> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        match renames(config) {
-            Err(Error::Config(problems)) => problems,
-            _ => Vec::new(),
-        }
+        problems(rules(config))
     }
 
     fn configure(config: &Config) -> Result<Self> {
-        let list = |key| config.list(key).into_iter().map(str::to_owned).collect();
         Ok(Self {
-            rules: Rules { exclude: list("exclude"), include: list("include"), renames: renames(config)? },
+            rules: rules(config)?,
             defaults: config.boolean(REPLACE_NULL_WITH_DEFAULT)?,
             plans: BySchema::new(),
             map: MapWriter::default(),
@@ -109,6 +107,14 @@ impl<S: Side> Transform for ReplaceField<S> {
         })?;
         Ok(Flow::Keep)
     }
+}
+
+fn rules(config: &Config) -> Result<Rules> {
+    Ok(Rules {
+        exclude: some_names(config, "exclude")?,
+        include: some_names(config, "include")?,
+        renames: renames(config)?,
+    })
 }
 
 fn renames(config: &Config) -> Result<Vec<(String, String)>> {
