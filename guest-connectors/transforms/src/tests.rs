@@ -540,7 +540,7 @@ fn a_bad_record_does_not_touch_its_neighbours() {
 #[test]
 fn plugins_say_what_they_need() {
     let infos = Instance::new(PLUGINS).describe();
-    assert_eq!(infos.len(), 28);
+    assert_eq!(infos.len(), 29);
     for info in infos {
         let needs = (info.needs_key, info.needs_value, info.needs_headers);
         let simple = info.class.rsplit('.').next().unwrap();

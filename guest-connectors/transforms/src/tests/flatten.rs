@@ -6,7 +6,9 @@ fn flatten(config: &[(&str, &str)], value: Datum) -> String {
     value_after("Flatten$Value", config, value)
 }
 
-fn put_map(out: &mut Vec<u8>, pairs: &[(&str, &dyn Fn(&mut Vec<u8>))]) {
+type Put<'a> = &'a dyn Fn(&mut Vec<u8>);
+
+fn put_map(out: &mut Vec<u8>, pairs: &[(&str, Put<'_>)]) {
     let mut map = tape::start_map(out);
     for (key, put) in pairs {
         tape::put_string(out, key);

@@ -1,4 +1,4 @@
-//! DropHeaders, HeaderFrom and HasHeaderKey.
+//! DropHeaders, HeaderFrom, InsertHeader and HasHeaderKey.
 
 use cofferdam_sdk::frame::Header;
 
@@ -104,6 +104,28 @@ fn header_from_is_checked() {
         let config = [("fields", fields), ("headers", headers), ("operation", operation)];
         assert_eq!(apply("HeaderFrom$Key", &config, map()), format!("config: {expected}"));
     }
+}
+
+#[test]
+fn insert_header_reads_its_literal() {
+    for (literal, expected) in [
+        ("plain", "h:string=plain"),
+        ("5", "h:int8=5"),
+        ("40000", "h:int32=40000"),
+        ("0.1", "h:float32=0.1"),
+        ("true", "h:boolean=true"),
+        ("", "h:string="),
+        ("null", "h=null"),
+        ("[1,2]", "h:array=[1, 2]"),
+        ("2024-01-02", "h:int32<Date>=Tue Jan 02 00:00:00 UTC 2024"),
+    ] {
+        let config = [("header", "h"), ("value.literal", literal)];
+        assert_eq!(apply("InsertHeader", &config, map()), format!("kept {expected} | kept"));
+    }
+    assert_eq!(
+        apply("InsertHeader", &[("header", "h")], map()),
+        "config: Missing required configuration \"value.literal\" which has no default value."
+    );
 }
 
 #[test]
