@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cofferdam_sdk::rows::{List, Row, RowWriter};
 use cofferdam_sdk::tape::{self, Tag, Value};
-use cofferdam_sdk::{Error, Kind, Part, Record, Result, Schema, SchemaId, logical, schemas};
+use cofferdam_sdk::{Error, Field, Kind, Part, Record, Result, Schema, SchemaId, logical, schemas};
 
 /// Top bit of an end: the item is null (`wit/FRAME.md`).
 const NULL_BIT: u32 = 1 << 31;
@@ -35,16 +35,6 @@ pub(crate) fn row(bytes: &[u8], n_fields: usize) -> Result<Row<'_>> {
     Row::new(bytes, n_fields).ok_or_else(layout)
 }
 
-/// The default of each field, where nulls are to be replaced by it.
-pub(crate) fn defaults(schema: &Schema, wanted: bool) -> Result<Vec<Option<Vec<u8>>>> {
-    schema.fields.iter().map(|field| if wanted { default_of(field.schema) } else { Ok(None) }).collect()
-}
-
-/// The default value of a schema.
-pub(crate) fn default_of(id: SchemaId) -> Result<Option<Vec<u8>>> {
-    Ok(schema(id)?.default.clone())
-}
-
 /// A struct's schema without fields that has the name, version, doc and parameters of another: what
 /// Kafka Connect copies when a transform changes fields. Optionality and default are not.
 pub(crate) fn copy_basics(schema: &Schema) -> Schema {
@@ -67,7 +57,7 @@ pub(crate) fn add_field(schema: &mut Schema, name: &str, id: SchemaId) -> Result
             "Cannot create field because of field name duplication {name}"
         )));
     }
-    schema.fields.push(cofferdam_sdk::Field { name: name.to_owned(), schema: id });
+    schema.fields.push(Field { name: name.to_owned(), schema: id });
     Ok(())
 }
 
@@ -107,6 +97,23 @@ pub(crate) struct Copied {
 }
 
 impl Copied {
+    /// A null becomes the default, where `defaults` are wanted. One that is left in a required field,
+    /// as readers leave it where there is a default, is refused.
+    pub(crate) fn of(field: &Field, defaults: bool) -> Result<Self> {
+        let schema = schema(field.schema)?;
+        let required = !schema.optional && schema.default.is_some() && !defaults;
+        Ok(Self {
+            default: schema.default.clone().filter(|_| defaults),
+            required: required.then(|| {
+                format!(
+                    "Invalid value: null used for required field: \"{}\", schema type: {}",
+                    field.name,
+                    type_name(schema.kind)
+                )
+            }),
+        })
+    }
+
     /// Whether every value is copied as it is.
     pub(crate) const fn is_plain(&self) -> bool {
         self.default.is_none() && self.required.is_none()
@@ -127,28 +134,9 @@ impl Copied {
     }
 }
 
-/// The fields of `schema`, as they go over to another struct: nulls become defaults where that is
-/// `wanted`. A null that is left in a required field, as readers leave it where it has a default, is
-/// refused.
-pub(crate) fn copied(schema: &Schema, wanted: bool) -> Result<Vec<Copied>> {
-    schema
-        .fields
-        .iter()
-        .map(|field| {
-            let inner = self::schema(field.schema)?;
-            let required = !inner.optional && inner.default.is_some() && !wanted;
-            Ok(Copied {
-                default: inner.default.clone().filter(|_| wanted),
-                required: required.then(|| {
-                    format!(
-                        "Invalid value: null used for required field: \"{}\", schema type: {}",
-                        field.name,
-                        type_name(inner.kind)
-                    )
-                }),
-            })
-        })
-        .collect()
+/// The fields of `schema`, as they go over to another struct; see [`Copied::of`].
+pub(crate) fn copied(schema: &Schema, defaults: bool) -> Result<Vec<Copied>> {
+    schema.fields.iter().map(|field| Copied::of(field, defaults)).collect()
 }
 
 /// The scale of a decimal's schema.

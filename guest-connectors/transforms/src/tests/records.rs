@@ -1,4 +1,4 @@
-//! SetSchemaMetadata, Filter and RecordIsTombstone.
+//! SetSchemaMetadata, Filter and RecordIsTombstone, and what holds for all that copy structs.
 
 use super::*;
 
@@ -54,4 +54,36 @@ fn filter_drops_what_its_predicate_tells() {
     assert_eq!(bad, []);
     let left: Vec<_> = Frame::parse(&out).unwrap().iter().map(|record| record.entry.src).collect();
     assert_eq!(left, [Some(0), Some(3)]);
+}
+
+#[test]
+fn a_null_that_its_schema_forbids_is_not_copied() {
+    let mut seven = Vec::new();
+    rows::put_int(&mut seven, 7);
+    let defaulted = schemas::define(&Schema { default: Some(seven), ..Schema::of(Kind::Int32) }).unwrap();
+    let schema = schemas::structure("", &[("d", defaulted), ("s", schemas::string().unwrap())]).unwrap();
+    let mut bytes = Vec::new();
+    let mut row = RowWriter::start(&mut bytes, 2);
+    row.copy(&mut bytes, None);
+    row.copy(&mut bytes, Some(b"x"));
+    for (class, config) in [
+        ("Cast$Value", &[("spec", "s:string")][..]),
+        ("HeaderFrom$Value", &[("fields", "s"), ("headers", "h"), ("operation", "move")]),
+        ("InsertField$Value", &[("static.field", "a"), ("static.value", "b")]),
+        ("MaskField$Value", &[("fields", "s")]),
+        ("ReplaceField$Value", &[("renames", "s:t")]),
+        ("SetSchemaMetadata$Value", &[("schema.name", "n")]),
+        ("TimestampConverter$Value", &[("target.type", "unix"), ("field", "z")]),
+        ("ValueToKey", &[("fields", "d")]),
+    ] {
+        let mut config = config.to_vec();
+        let value = (schema, Some(bytes.clone()));
+        assert!(!value_after(class, &config, value.clone()).starts_with("bad"), "{class}");
+        config.push(("replace.null.with.default", "false"));
+        assert_eq!(
+            value_after(class, &config, value),
+            "bad: Invalid value: null used for required field: \"d\", schema type: INT32",
+            "{class}"
+        );
+    }
 }

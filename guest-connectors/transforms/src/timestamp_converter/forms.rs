@@ -184,7 +184,7 @@ impl Forms {
                 self.print(millis, out)?;
             }
             Target::Unix => tape::put_int(out, Tag::Int64, self.precision.of_millis(millis)),
-            Target::Date => tape::put_date(out, millis - millis.rem_euclid(DAY_MS)),
+            Target::Date => tape::put_date(out, millis.saturating_sub(millis.rem_euclid(DAY_MS))),
             Target::Time => tape::put_date(out, millis.rem_euclid(DAY_MS)),
             Target::Timestamp => tape::put_date(out, millis),
         }
