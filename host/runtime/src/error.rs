@@ -42,6 +42,18 @@ pub enum Error {
         #[source]
         error: cofferdam_kafka::Error,
     },
+    /// A topic of a source is not there and cannot be made.
+    #[error(
+        "Task failed to create new topic {topic}. Ensure that the task is authorized to create topics or that the \
+         topic exists and restart the task"
+    )]
+    CreateTopic {
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        error: cofferdam_kafka::Error,
+    },
     /// A plugin failed.
     #[error("{class} failed in {call}")]
     Guest {
@@ -186,7 +198,9 @@ impl Classified for Error {
         match self {
             Self::Settings(_) | Self::Converter { .. } => Class::Config,
             Self::UnknownClass { .. } | Self::NotStarted(_) => Class::NotFound,
-            Self::Kafka { error, .. } | Self::DeadLetterTopic { error, .. } => error.class(),
+            Self::Kafka { error, .. }
+            | Self::CreateTopic { error, .. }
+            | Self::DeadLetterTopic { error, .. } => error.class(),
             Self::Send(error) => error.error.class(),
             Self::Guest { error, .. } | Self::Put(error) => error.class(),
             Self::Tolerance(_) => Class::Data,
@@ -204,7 +218,9 @@ impl Classified for Error {
             Self::Settings(_) | Self::UnknownClass { .. } | Self::Converter { .. } | Self::NotStarted(_) => {
                 Blame::User
             }
-            Self::Kafka { error, .. } | Self::DeadLetterTopic { error, .. } => error.blame(),
+            Self::Kafka { error, .. }
+            | Self::CreateTopic { error, .. }
+            | Self::DeadLetterTopic { error, .. } => error.blame(),
             Self::Send(error) => error.error.blame(),
             Self::Guest { error, .. } | Self::Put(error) => error.blame(),
             Self::Tolerance(_) => Blame::User,

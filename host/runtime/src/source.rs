@@ -18,6 +18,7 @@ use crate::stage::commit::{Commit, Schedule};
 use crate::stage::convert::{Converters, Order};
 use crate::stage::poll::{Poll, Polled};
 use crate::stage::produce::Produce;
+use crate::stage::topics::TopicCreation;
 use crate::stage::transform::Work;
 use crate::task::{Status, Task};
 
@@ -32,6 +33,8 @@ struct Source {
     chain: Chain,
     converters: Converters,
     reporter: Reporter,
+    /// Makes topics before they are written to; none = that is left to the broker.
+    topics: Option<TopicCreation>,
     produce: Produce,
     schedule: Schedule,
     commit: Commit,
@@ -77,6 +80,7 @@ impl Source {
             poll: Poll::new(instance),
             chain,
             converters,
+            topics: task.topic_creation()?,
             produce: Produce::new(
                 task.id.clone(),
                 producer,
@@ -115,6 +119,9 @@ impl Source {
         }
         let Some(mut batch) = self.poll().await? else { return Ok(()) };
         self.prepare(&mut batch).await?;
+        if let Some(topics) = &mut self.topics {
+            topics.ensure(&batch, &mut self.control).await?;
+        }
         // What failed without tolerance has cut the batch off: the records before it still go.
         self.produce.send(&mut batch, &mut self.reporter, &mut self.control).await?;
         self.reporter.raise(&mut batch).await

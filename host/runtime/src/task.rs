@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_api::{ConfigMap, Schemas, State, TargetState, TaskId};
-use cofferdam_config::connector::ConnectorSettings;
+use cofferdam_config::connector::{ConnectorSettings, TopicGroup, topic_groups};
 use cofferdam_config::worker::WorkerSettings;
-use cofferdam_kafka::{ClientConfig, Role};
+use cofferdam_kafka::{Admin, ClientConfig, Role};
 use cofferdam_plugins::{CallError, Label, PluginInfo, PluginKind, Plugins, Spec, Usage};
 use cofferdam_storage::OffsetStore;
 use cofferdam_telemetry::{GuestUsage, Metrics, TaskMetrics};
@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::errors::{DeadLetters, Reporter};
 use crate::hooks::WorkerHooks;
 use crate::stage::convert::{Converters, Order};
+use crate::stage::topics::TopicCreation;
 
 /// What a task is made from.
 pub(crate) struct Task {
@@ -31,6 +32,8 @@ pub(crate) struct Task {
     pub(crate) metrics: TaskMetrics,
     pub(crate) control: Control,
     pub(crate) connector: ConnectorSettings,
+    /// How a source's topics are made; none when that is left to the broker.
+    topic_groups: Vec<TopicGroup>,
     class: String,
     config: ConfigMap,
     schemas: Arc<Schemas>,
@@ -107,6 +110,11 @@ impl Task {
             PluginKind::Sink => ConnectorSettings::parse_sink(&start.connector_config),
             _ => ConnectorSettings::parse(&start.connector_config),
         };
+        let topic_groups = if start.info.kind == PluginKind::Source && start.settings.topic_creation_enable {
+            topic_groups(&start.connector_config).map_err(Error::Settings)?
+        } else {
+            Vec::new()
+        };
         let usage: Arc<Usage> = Arc::default();
         let probe = Arc::clone(&usage);
         start.metrics.watch_guest(move || GuestUsage {
@@ -116,6 +124,7 @@ impl Task {
         });
         Ok(Self {
             connector: connector.map_err(Error::Settings)?,
+            topic_groups,
             class: start.info.class,
             config: start.config,
             schemas: Arc::default(),
@@ -130,6 +139,19 @@ impl Task {
             status: start.status,
             embedded_broker: start.embedded_broker,
         })
+    }
+
+    /// What makes the topics of a source, where its configuration says how.
+    pub(crate) fn topic_creation(&self) -> Result<Option<TopicCreation>, Error> {
+        if self.topic_groups.is_empty() {
+            return Ok(None);
+        }
+        let (name, number) = (self.id.connector.as_str(), self.id.task);
+        let config = self.settings.admin_config(name, Some(number), &self.connector.admin_overrides);
+        let doing = "the admin client of this task could not be started";
+        let admin = Admin::new(&self.client(Role::Admin, &config)?);
+        let admin = admin.map_err(|error| Error::Kafka { doing, error })?;
+        Ok(Some(TopicCreation::new(admin, self.topic_groups.clone())))
     }
 
     /// What a guest of this task is given; transforms bring their own class and configuration.

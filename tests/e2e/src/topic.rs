@@ -71,6 +71,23 @@ impl Topics {
         Ok(())
     }
 
+    /// Number of partitions of a topic, and one of its settings.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn describe(&self, topic: &str, setting: &str) -> anyhow::Result<(usize, Option<String>)> {
+        use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+        let admin: AdminClient<_> = self.config().create()?;
+        let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(10))?;
+        let row = metadata.topics().iter().find(|row| row.name() == topic);
+        let partitions = row.with_context(|| format!("topic {topic} does not exist"))?.partitions().len();
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let configs = block_on(admin.describe_configs(&asked, &AdminOptions::new()))?;
+        let entries =
+            configs.into_iter().next().context("no answer")?.map_err(|code| anyhow::anyhow!("{code}"))?;
+        Ok((partitions, entries.get(setting).and_then(|entry| entry.value.clone())))
+    }
+
     /// Sends values without keys, and waits until all are acknowledged.
     ///
     /// # Errors

@@ -121,6 +121,54 @@ fn insert_field_wraps_every_line_of_a_million() -> anyhow::Result<()> {
 }
 
 #[test]
+fn topics_are_made_as_the_connector_says() -> anyhow::Result<()> {
+    if skip_without_kafka("topics_are_made_as_the_connector_says") {
+        return Ok(());
+    }
+    let broker = Broker::shared()?;
+    let topics = Topics::new(broker.bootstrap());
+    let dir = tempfile::tempdir()?;
+    let worker = Worker::distributed(
+        dir.path(),
+        broker.bootstrap(),
+        "group.id=made\nconfig.storage.topic=made-configs\noffset.storage.topic=made-offsets\nstatus.storage.topic=made-status",
+    )?;
+    let file = dir.path().join("in.txt");
+    write_lines(&file, 0..10)?;
+    let config = |topic: &str| {
+        let mut config = routed_source(&file, topic);
+        config["topic.creation.groups"] = json!("compacted");
+        config["topic.creation.default.replication.factor"] = json!("1");
+        config["topic.creation.default.partitions"] = json!("3");
+        config["topic.creation.compacted.include"] = json!("made-c.*-routed");
+        config["topic.creation.compacted.partitions"] = json!("2");
+        config["topic.creation.compacted.cleanup.policy"] = json!("compact");
+        config
+    };
+    worker.create("plain", &config("made-plain"))?;
+    worker.create("compacted", &config("made-compacted"))?;
+    for (topic, partitions, policy) in
+        [("made-plain-routed", 3, "delete"), ("made-compacted-routed", 2, "compact")]
+    {
+        assert_eq!(topics.read(topic, 10)?.len(), 10);
+        assert_eq!(topics.describe(topic, "cleanup.policy")?, (partitions, Some(policy.to_owned())));
+    }
+
+    // What the broker refuses ends the task with the way out.
+    let mut refused = config("made-refused");
+    refused["topic.creation.default.replication.factor"] = json!("7");
+    worker.post("/connectors", &json!({"name": "refused", "config": refused}))?;
+    let trace = eventually("the task fails", || match worker.get("/connectors/refused/status") {
+        Ok(answer) if answer.body["tasks"][0]["state"] == "FAILED" => {
+            Ok(answer.body["tasks"][0]["trace"].to_string())
+        }
+        other => Err(format!("{other:?}")),
+    })?;
+    assert!(trace.contains("Task failed to create new topic made-refused-routed. Ensure that"), "{trace}");
+    worker.stop()
+}
+
+#[test]
 fn four_sink_tasks_share_four_partitions() -> anyhow::Result<()> {
     if skip_without_kafka("four_sink_tasks_share_four_partitions") {
         return Ok(());

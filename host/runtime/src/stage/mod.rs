@@ -6,6 +6,7 @@ pub(crate) mod convert;
 pub(crate) mod poll;
 pub(crate) mod produce;
 pub(crate) mod put;
+pub(crate) mod topics;
 pub(crate) mod transform;
 
 /// Where a record failed.
