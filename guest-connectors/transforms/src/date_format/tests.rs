@@ -172,3 +172,52 @@ fn a_text_stays_the_same_as_long_as_its_smallest_unit() {
         assert_eq!(DateFormat::at(pattern, NOW).unwrap().granularity_ms(), expected);
     }
 }
+
+#[test]
+fn no_text_is_too_strange() {
+    // A generator of its own, so that a failure can be had again.
+    let mut state = 1_u64;
+    let mut next = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let parts = [
+        "yyyy", "yy", "MM", "MMM", "L", "d", "HH", "k", "h", "a", "mm", "s", "SSS", "D", "F", "w", "W", "u",
+        "E", "Y", "G", "z", "Z", "XXX", "-", " ", "'T'", "é",
+    ];
+    let words = [
+        "2147483647",
+        "-2147483648",
+        "99999999999999999999",
+        "1E9",
+        "0",
+        "-1",
+        "12",
+        "Nov",
+        "Tue",
+        "BC",
+        "PM",
+        "+0100",
+        "GMT",
+        "Z",
+        "-",
+        " ",
+        "T",
+        "é",
+        "",
+        "\u{1F600}",
+    ];
+    let mut n_read = 0;
+    for _ in 0..20_000 {
+        let pattern: String =
+            (0..1 + next(5)).filter_map(|_| parts.get(next(parts.len())).copied()).collect();
+        let text: String = (0..1 + next(6)).filter_map(|_| words.get(next(words.len())).copied()).collect();
+        if let Ok(format) = DateFormat::at(&pattern, NOW)
+            && let Some(millis) = format.read(&text)
+        {
+            n_read += 1;
+            assert!(!format.to_text(millis).is_empty(), "{pattern} {text}");
+        }
+    }
+    assert!(n_read > 1000, "{n_read}");
+}
