@@ -31,7 +31,7 @@ impl Ids {
     /// # Errors
     /// When the registry is full.
     pub fn define(schemas: &Schemas) -> Result<Self, SchemaError> {
-        let mut known = |schema| schemas.define(schema);
+        let known = |schema| schemas.define(schema);
         let text = known(Schema::of(Kind::String))?;
         let optional = known(Schema::of(Kind::String).optional())?;
         let [long, int] = [known(Schema::of(Kind::Int64))?, known(Schema::of(Kind::Int32))?];

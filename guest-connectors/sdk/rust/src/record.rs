@@ -29,6 +29,8 @@ pub struct Record<'a> {
     input_topic: &'a str,
     topic_changed: bool,
     topic: String,
+    /// Where the output has `topic`, once a record was written with it.
+    topic_row: Option<u16>,
     partition: Option<i32>,
     timestamp: Option<i64>,
     key: Slot<'a>,
@@ -52,6 +54,7 @@ impl<'a> Record<'a> {
         // Mostly the record before this one went to the same topic.
         if self.topic != topic {
             topic.clone_into(&mut self.topic);
+            self.topic_row = None;
         }
         self.topic_changed = true;
     }
@@ -272,6 +275,7 @@ impl<'a> Record<'a> {
             input_topic: "",
             topic_changed: false,
             topic,
+            topic_row: None,
             partition: None,
             timestamp: None,
             key: Slot { own: key, ..Slot::default() },
@@ -307,13 +311,17 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Writes the record to the output.
+    /// Writes the record to the output, the same for all records of a batch.
     #[inline]
-    pub(crate) fn write(&self, topics: &mut Topics<'_>, out: &mut frame::Builder) -> Result<()> {
-        let topic = if self.topic_changed {
-            out.topic(&self.topic).map_err(|error| Error::fatal(error.to_string()))?
-        } else {
-            topics.kept(self.entry.topic, out)?
+    pub(crate) fn write(&mut self, topics: &mut Topics<'_>, out: &mut frame::Builder) -> Result<()> {
+        let topic = match self.topic_row {
+            _ if !self.topic_changed => topics.kept(self.entry.topic, out)?,
+            Some(row) => row,
+            None => {
+                let row = out.topic(&self.topic).map_err(|error| Error::fatal(error.to_string()))?;
+                self.topic_row = Some(row);
+                row
+            }
         };
         let mut entry = Entry {
             src: Some(self.index),

@@ -1,5 +1,5 @@
-//! Prints what the stock transforms cost: nanoseconds of CPU time a record, in the sandbox, and for a
-//! chain of three beside the same code in this process.
+//! `bench-transforms [CLASS...|chain]` prints what the stock transforms cost: nanoseconds of CPU time a
+//! record in the sandbox, and beside it of the same code in this process, with the ratio.
 //!
 //! A batch has 500 orders of nine fields. What is counted is a call as a task makes it: the batch into
 //! the guest, the work, the answer out and checked. No figure is judged here.
@@ -71,36 +71,48 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run() -> anyhow::Result<()> {
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let named = |class: &str| only.is_empty() || only.iter().any(|name| class.contains(name.as_str()));
+    let wanted = |(class, _): &Step| named(class);
     let plugins = sandbox::guests().await?;
-    println!("ns of CPU time a record, batches of {RECORDS} (in brackets: of it inside the call)");
-    row("", "schemaless", "with schema");
-    for step in TRANSFORMS {
-        let cost = async |schema| show(in_sandbox(&plugins, &[step], schema).await);
-        row(step.0, &cost(false).await, &cost(true).await);
+    println!("ns of CPU time a record, batches of {RECORDS}; in brackets, of it inside the call");
+    row(["", "schemaless", "native", "with schema", "native"].map(str::to_owned));
+    for step in TRANSFORMS.into_iter().filter(wanted) {
+        chain(&plugins, step.0, &[step]).await;
     }
-    for step in PREDICATES {
-        let cost = async |schema| show(tested(&plugins, step, schema).await);
-        row(step.0, &cost(false).await, &cost(true).await);
+    for step in PREDICATES.into_iter().filter(wanted) {
+        let [plain, schema] = [tested(&plugins, step, false).await, tested(&plugins, step, true).await];
+        row([step.0.to_owned(), show(plain), String::new(), show(schema), String::new()]);
     }
-    println!("\n{} in one call", CHAIN.map(|(class, _)| class).join(", "));
-    row("", "schemaless", "with schema");
-    let sandbox = [in_sandbox(&plugins, &CHAIN, false).await?, in_sandbox(&plugins, &CHAIN, true).await?];
-    let native = [natively(&plugins, &CHAIN, false).await?, natively(&plugins, &CHAIN, true).await?];
-    let shown = |costs: [Cost; 2]| costs.map(|cost| show(Ok(cost)));
-    let [[sandbox_plain, sandbox_schema], [native_plain, native_schema]] = [shown(sandbox), shown(native)];
-    row("in the sandbox", &sandbox_plain, &sandbox_schema);
-    row("in this process", &native_plain, &native_schema);
-    let [plain, schema] = [(sandbox[0], native[0]), (sandbox[1], native[1])]
-        .map(|(sandbox, native)| format!("{:.2}", sandbox.all / native.all));
-    row("ratio", &plain, &schema);
+    if named("chain") {
+        println!("\nin one call: {}", CHAIN.map(|(class, _)| class).join(", "));
+        chain(&plugins, "chain of three", &CHAIN).await;
+    }
     Ok(())
 }
 
-fn row(name: &str, schemaless: &str, schema: &str) {
-    println!("{name:<26} {schemaless:>14} {schema:>14}");
+/// Prints what a chain costs. What cannot be measured, such as a step that is not there or wants a
+/// schema, has no cost.
+async fn chain(plugins: &Plugins, name: &str, chain: &[Step]) {
+    let mut cells = vec![name.to_owned()];
+    for schema in [false, true] {
+        let sandbox = in_sandbox(plugins, chain, schema).await;
+        let native = natively(plugins, chain, schema).await;
+        let ratio = match (&sandbox, native) {
+            (Ok(sandbox), Ok(native)) => format!("{:.0} ×{:.2}", native.all, sandbox.all / native.all),
+            _ => String::new(),
+        };
+        cells.extend([show(sandbox), ratio]);
+    }
+    if let Ok(cells) = cells.try_into() {
+        row(cells);
+    }
 }
 
-/// A step that cannot be measured, such as one that is not there or wants a schema, has no cost.
+fn row([name, plain, native_plain, schema, native_schema]: [String; 5]) {
+    println!("{name:<26} {plain:>13} {native_plain:>11} {schema:>15} {native_schema:>11}");
+}
+
 fn show(cost: anyhow::Result<Cost>) -> String {
     cost.map_or_else(|_| "-".to_owned(), |cost| format!("{:.0} ({:.0})", cost.all, cost.guest))
 }
