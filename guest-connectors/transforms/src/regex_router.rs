@@ -20,11 +20,7 @@ pub(crate) struct RegexRouter {
     replacement: Replacement,
     /// By topic; none = it stays.
     cache: HashMap<String, Option<String>>,
-<<<<<<< HEAD
     /// The topic that came last, which mostly comes again, and its outcome.
-=======
-    /// The topic of the record before, and what became of it: mostly that of this one.
->>>>>>> wt-c
     last: Option<(String, Option<String>)>,
 }
 
@@ -36,12 +32,7 @@ impl RegexRouter {
         self.replacement.replace_first(&self.regex, topic).map(Some)
     }
 
-<<<<<<< HEAD
     fn outcome(&mut self, topic: &str) -> Result<Option<String>> {
-=======
-    /// As [`Self::route`], for a topic that is not that of the record before.
-    fn look_up(&mut self, topic: &str) -> Result<Option<String>> {
->>>>>>> wt-c
         if let Some(known) = self.cache.get(topic) {
             return Ok(known.clone());
         }
@@ -85,21 +76,12 @@ impl Transform for RegexRouter {
     }
 
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
-<<<<<<< HEAD
         let topic = record.topic();
         if self.last.as_ref().is_none_or(|(last, _)| last != topic) {
             self.last = Some((topic.to_owned(), self.outcome(topic)?));
         }
         if let Some((_, Some(routed))) = &self.last {
             record.set_topic(routed);
-=======
-        if self.last.as_ref().is_none_or(|(topic, _)| topic != record.topic()) {
-            let outcome = self.look_up(record.topic())?;
-            self.last = Some((record.topic().to_owned(), outcome));
-        }
-        if let Some((_, Some(topic))) = &self.last {
-            record.set_topic(topic);
->>>>>>> wt-c
         }
         Ok(Flow::Keep)
     }
