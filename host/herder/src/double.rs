@@ -240,9 +240,14 @@ fn plugins() -> Vec<Plugin> {
         version: VERSION.to_owned(),
         config_def: ConfigDef::new(keys),
     };
-    let converter = |class: &&'static str| {
+    let converter = |class: &'static str| {
         let config_def = cofferdam_converters::config_def(class).unwrap_or_default();
-        Plugin { class: (*class).to_owned(), config_def, ..plugin("", PluginKind::Converter, vec![]) }
+        let of = |kind| Plugin {
+            class: class.to_owned(),
+            config_def: config_def.clone(),
+            ..plugin("", kind, vec![])
+        };
+        [of(PluginKind::Converter), of(PluginKind::HeaderConverter)]
     };
     let stock = vec![
         plugin(
@@ -276,5 +281,5 @@ fn plugins() -> Vec<Plugin> {
         plugin("transforms.predicates.RecordIsTombstone", Predicate, vec![]),
         plugin("storage.SimpleHeaderConverter", PluginKind::HeaderConverter, vec![]),
     ];
-    stock.into_iter().chain(cofferdam_converters::CLASSES.iter().map(converter)).collect()
+    stock.into_iter().chain(cofferdam_converters::CLASSES.into_iter().flat_map(converter)).collect()
 }

@@ -1,29 +1,35 @@
 //! The built-in converters as the control path sees them: found, listed and validated like plugins.
 
-use cofferdam_config::ConfigDef;
-use cofferdam_converters::{CLASSES, config_def};
+use cofferdam_converters::{CLASSES, SIMPLE_HEADER, config_def};
 use cofferdam_worker_api::{Plugin, PluginKind};
 
 /// Version of Kafka Connect whose converters these are.
 const VERSION: &str = "4.3.1";
-const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
-/// Every built-in converter.
+/// Every built-in converter; those that also convert headers are there twice, as in Kafka Connect's list.
 pub(crate) fn converters() -> impl Iterator<Item = Plugin> {
-    let stock = CLASSES
-        .into_iter()
-        .filter_map(|class| Some(plugin(class, PluginKind::Converter, config_def(class)?)));
-    stock.chain([plugin(SIMPLE_HEADER, PluginKind::HeaderConverter, ConfigDef::default())])
+    let of = |kind| move |class| plugin(class, kind);
+    let mut for_headers: Vec<&str> = CLASSES.into_iter().chain([SIMPLE_HEADER]).collect();
+    for_headers.sort_unstable();
+    let headers = for_headers.into_iter().filter_map(of(PluginKind::HeaderConverter));
+    CLASSES.into_iter().filter_map(of(PluginKind::Converter)).chain(headers)
 }
 
 /// The one that `class` names, in full or by its last part.
 pub(crate) fn converter(class: &str, kinds: &[PluginKind]) -> Option<Plugin> {
-    let is_called = |plugin: &Plugin| plugin.class == class || plugin.class.rsplit('.').next() == Some(class);
-    converters().find(|plugin| kinds.contains(&plugin.kind) && is_called(plugin))
+    let full = cofferdam_converters::find(class)?;
+    converters().find(|plugin| kinds.contains(&plugin.kind) && plugin.class == full)
 }
 
-fn plugin(class: &str, kind: PluginKind, config_def: ConfigDef) -> Plugin {
-    Plugin { class: class.to_owned(), aliases: Vec::new(), kind, version: VERSION.to_owned(), config_def }
+fn plugin(class: &str, kind: PluginKind) -> Option<Plugin> {
+    let config_def = config_def(class)?;
+    Some(Plugin {
+        class: class.to_owned(),
+        aliases: Vec::new(),
+        kind,
+        version: VERSION.to_owned(),
+        config_def,
+    })
 }
 
 #[cfg(test)]
@@ -41,6 +47,10 @@ mod tests {
         assert_eq!(found("SimpleHeaderConverter", &both).as_deref(), Some(SIMPLE_HEADER));
         assert_eq!(found("SimpleHeaderConverter", &[PluginKind::Converter]), None);
         assert_eq!(found("AvroConverter", &both), None);
-        assert_eq!(converters().count(), 4);
+        let kinds: Vec<PluginKind> = converters()
+            .filter(|plugin| plugin.class.ends_with(".LongConverter"))
+            .map(|plugin| plugin.kind)
+            .collect();
+        assert_eq!(kinds, [PluginKind::Converter, PluginKind::HeaderConverter]);
     }
 }

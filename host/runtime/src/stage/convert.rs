@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cofferdam_api::{ConfigMap, Schemas};
 use cofferdam_config::connector::ConverterSettings;
-use cofferdam_converters::{CLASSES, Converter, DataError, Format, Side};
+use cofferdam_converters::{Converter, DataError, Format, Side};
 use cofferdam_frame::{Record, Span};
 use cofferdam_plugins::{Part, PluginKind, Plugins, Spec};
 
@@ -328,7 +328,7 @@ impl Named {
         let (part, side, stage) = match which {
             Which::Key => (Part::Key, Side::Key, Stage::KeyConverter),
             Which::Value => (Part::Value, Side::Value, Stage::ValueConverter),
-            Which::Headers => (Part::Header, Side::Value, Stage::HeaderConverter),
+            Which::Headers => (Part::Header, Side::Header, Stage::HeaderConverter),
         };
         let kinds: &[PluginKind] = match which {
             Which::Headers => &[PluginKind::HeaderConverter, PluginKind::Converter],
@@ -345,9 +345,8 @@ impl Named {
         }
         let converter = Converter::new(class, options, side)
             .map_err(|error| Error::Converter { key: which.config_key(), error })?;
-        let full = CLASSES.into_iter().find(|full| full.rsplit('.').next() == Some(class.as_str()));
-        let engine = Engine::Stock(Box::new(converter));
-        Ok(Self { class: full.unwrap_or(class).into(), stage, engine })
+        let full = cofferdam_converters::find(class).unwrap_or(class);
+        Ok(Self { class: full.into(), stage, engine: Engine::Stock(Box::new(converter)) })
     }
 
     const fn is_component(&self) -> bool {
