@@ -10,7 +10,7 @@ const VERSION: &str = "4.3.1";
 /// Every built-in converter, once for each kind that it serves: all are for headers, and all but one
 /// for keys and values too.
 pub(crate) fn converters() -> impl Iterator<Item = Plugin> {
-    let of = |kind| move |class| Some(plugin(class, kind, config_def(class)?));
+    let of = |kind: PluginKind| move |class| Some(plugin(class, kind, config_def(class)?));
     let both = CLASSES.into_iter().filter_map(of(PluginKind::Converter));
     both.chain(CLASSES.into_iter().chain([SIMPLE_HEADER]).filter_map(of(PluginKind::HeaderConverter)))
 }
@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(found("SimpleHeaderConverter", &both).as_deref(), Some(SIMPLE_HEADER));
         assert_eq!(found("SimpleHeaderConverter", &[PluginKind::Converter]), None);
         assert_eq!(found("AvroConverter", &both), None);
-        let of = |kind| move |plugin: &Plugin| plugin.kind == kind;
+        let of = |kind: PluginKind| move |plugin: &Plugin| plugin.kind == kind;
         assert_eq!(converters().filter(of(PluginKind::Converter)).count(), 9);
         assert_eq!(converters().filter(of(PluginKind::HeaderConverter)).count(), 10);
         assert_eq!(
