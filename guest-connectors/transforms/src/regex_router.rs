@@ -20,8 +20,6 @@ pub(crate) struct RegexRouter {
     replacement: Replacement,
     /// By topic; none = it stays.
     cache: HashMap<String, Option<String>>,
-    /// The topic of the record before, and what became of it: mostly that of this one.
-    last: Option<(String, Option<String>)>,
 }
 
 impl RegexRouter {
@@ -30,19 +28,6 @@ impl RegexRouter {
             return Ok(None);
         }
         self.replacement.replace_first(&self.regex, topic).map(Some)
-    }
-
-    /// As [`Self::route`], for a topic that is not that of the record before.
-    fn look_up(&mut self, topic: &str) -> Result<Option<String>> {
-        if let Some(known) = self.cache.get(topic) {
-            return Ok(known.clone());
-        }
-        let outcome = self.route(topic)?;
-        if self.cache.len() >= CACHE_MAX {
-            self.cache.clear();
-        }
-        self.cache.insert(topic.to_owned(), outcome.clone());
-        Ok(outcome)
     }
 }
 
@@ -73,15 +58,18 @@ impl Transform for RegexRouter {
         let whole = WholeMatch::new("regex", pattern)?;
         let regex = java_regex::compile("regex", pattern)?;
         let replacement = Replacement::new(config.string("replacement")?, &regex);
-        Ok(Self { whole, regex, replacement, cache: HashMap::new(), last: None })
+        Ok(Self { whole, regex, replacement, cache: HashMap::new() })
     }
 
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
-        if self.last.as_ref().is_none_or(|(topic, _)| topic != record.topic()) {
-            let outcome = self.look_up(record.topic())?;
-            self.last = Some((record.topic().to_owned(), outcome));
+        if !self.cache.contains_key(record.topic()) {
+            let outcome = self.route(record.topic())?;
+            if self.cache.len() >= CACHE_MAX {
+                self.cache.clear();
+            }
+            self.cache.insert(record.topic().to_owned(), outcome);
         }
-        if let Some((_, Some(topic))) = &self.last {
+        if let Some(Some(topic)) = self.cache.get(record.topic()) {
             record.set_topic(topic);
         }
         Ok(Flow::Keep)

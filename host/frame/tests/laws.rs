@@ -45,7 +45,8 @@ fn any_record() -> impl Strategy<Value = Rec> {
         position,
     );
     let header = (".{0,9}", any::<u32>(), any_bytes());
-    let content = ((any::<u32>(), any_bytes()), (any::<u32>(), any_bytes()), prop::collection::vec(header, 0..5));
+    let content =
+        ((any::<u32>(), any_bytes()), (any::<u32>(), any_bytes()), prop::collection::vec(header, 0..5));
     (whence, content).prop_map(
         |((topic, src, flags, timestamp, partition, (offset, source)), (key, value, headers))| {
             // Only what has a source can keep something of it.
@@ -96,7 +97,10 @@ fn read(record: &Record<'_>) -> Rec {
         source: source.map(|(partition, offset)| (partition.to_owned(), offset.to_owned())),
         key: (entry.key_schema, owned(record.key())),
         value: (entry.value_schema, owned(record.value())),
-        headers: record.headers().map(|header| (header.key.to_owned(), header.schema, owned(header.value))).collect(),
+        headers: record
+            .headers()
+            .map(|header| (header.key.to_owned(), header.schema, owned(header.value)))
+            .collect(),
     }
 }
 
@@ -195,7 +199,9 @@ fn read_row(like: Option<&Typed>, bytes: Option<&[u8]>) -> Option<Typed> {
         Typed::Struct(like) => {
             let row = Row::new(bytes, like.len()).unwrap();
             assert_eq!(row.get(like.len()), None);
-            Typed::Struct(like.iter().zip(row.iter()).map(|(like, bytes)| read_row(like.as_ref(), bytes)).collect())
+            Typed::Struct(
+                like.iter().zip(row.iter()).map(|(like, bytes)| read_row(like.as_ref(), bytes)).collect(),
+            )
         }
     })
 }

@@ -91,7 +91,9 @@ impl Case {
         let pairs = self.get("config").as_object().into_iter().flatten();
         pairs
             .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .map(|(key, value)| {
+                (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            })
             .collect()
     }
 

@@ -14,7 +14,9 @@ use crate::{Difference, compare, read, schema};
 pub fn differences(case: &Case) -> Vec<Difference> {
     let converter = match Converter::new(case.class(), &case.config(), Side::Value) {
         Ok(converter) => converter,
-        Err(error) => return failed(case, "org.apache.kafka.common.config.ConfigException", &error.to_string()),
+        Err(error) => {
+            return failed(case, "org.apache.kafka.common.config.ConfigException", &error.to_string());
+        }
     };
     let schemas = Schemas::default();
     let direction = case.get("direction").as_str().unwrap_or_default();
@@ -67,7 +69,8 @@ fn writing(case: &Case, schemas: &Schemas, converter: &Converter) -> Result<Vec<
         Err(error) => return Ok(bad(case, &error)),
     };
     let got = (!null).then_some(out);
-    let show = |bytes: Option<&[u8]>| bytes.map_or("null".to_owned(), |bytes| bytes.escape_ascii().to_string());
+    let show =
+        |bytes: Option<&[u8]>| bytes.map_or("null".to_owned(), |bytes| bytes.escape_ascii().to_string());
     let wanted = recorded_bytes(case.get("bytes"))?;
     if case.has("error") || wanted != got {
         let wanted = if case.has("error") { case.answer() } else { show(wanted.as_deref()) };

@@ -32,7 +32,8 @@ impl Departures {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let read = |line: &str| {
             let value: Value = serde_json::from_str(line).ok()?;
-            let text = |name| member(&value, name).as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            let text =
+                |name| member(&value, name).as_str().filter(|text| !text.is_empty()).map(str::to_owned);
             Some((text("digest")?, text("reason")?))
         };
         lines

@@ -121,7 +121,9 @@ mod tests {
     fn only_the_order_of_maps_may_differ() {
         assert!(same(&payload(r#"{"a":1.0,"b\"":[]}"#), &payload(r#"{"b\"":[],"a":1.0}"#)));
         assert!(same(&payload(r#"[[1,"x"],[2,{}]]"#), &payload(r#"[[2,{}],[1,"x"]]"#)));
-        for (wanted, got) in [("1.0", "1"), ("1.0E10", "10000000000.0"), ("[1,2]", "[2,1]"), ("{}", "{\"a\":1}")] {
+        for (wanted, got) in
+            [("1.0", "1"), ("1.0E10", "10000000000.0"), ("[1,2]", "[2,1]"), ("{}", "{\"a\":1}")]
+        {
             assert!(!same(&payload(wanted), &payload(got)), "{wanted} {got}");
         }
         let schema = |text: &str| format!(r#"{{"schema":{text},"payload":1}}"#);

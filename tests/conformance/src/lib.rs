@@ -16,8 +16,8 @@ pub mod orders;
 pub mod part;
 pub mod read;
 pub mod report;
-pub mod schema;
 pub mod sandbox;
+pub mod schema;
 pub mod smt;
 pub mod write;
 

@@ -38,8 +38,11 @@ impl Ids {
         let [double, boolean] = [known(Schema::of(Kind::Float64))?, known(Schema::of(Kind::Boolean))?];
         let kinds = [long, text, text, text, int, double, boolean, long, optional];
         let fields = NAMES.iter().zip(kinds).map(|(name, schema)| Field { name: (*name).to_owned(), schema });
-        let order =
-            Schema { name: Some("shop.Order".to_owned()), fields: fields.collect(), ..Schema::of(Kind::Struct) };
+        let order = Schema {
+            name: Some("shop.Order".to_owned()),
+            fields: fields.collect(),
+            ..Schema::of(Kind::Struct)
+        };
         Ok(Self { text, order: known(order)? })
     }
 }
@@ -63,7 +66,8 @@ pub fn batch(n: usize, ids: Ids, parts: Parts) -> Result<Vec<u8>, Invalid> {
             entry.key_schema = ids.text;
         }
         if parts.value {
-            entry.value = out.write(|heap| if ids.order == 0 { map(number, heap) } else { row(number, heap) });
+            entry.value =
+                out.write(|heap| if ids.order == 0 { map(number, heap) } else { row(number, heap) });
             entry.value_schema = ids.order;
         }
         if parts.headers {

@@ -43,7 +43,11 @@ impl<'a> Recorded<'a> {
     /// The value of a header.
     #[must_use]
     pub fn header(header: &'a Value) -> Self {
-        Self { schema: member(header, "schema"), written: member(header, "value"), typed: member(header, "typed") }
+        Self {
+            schema: member(header, "schema"),
+            written: member(header, "value"),
+            typed: member(header, "typed"),
+        }
     }
 
     /// Lays it out. The schema is read from what JsonConverter wrote, which has all of it; the value

@@ -50,13 +50,15 @@ fn plain(schemas: &Schemas, schema: &Schema, bytes: &[u8]) -> Option<Value> {
             let (keys, values) = (schema.key.unwrap_or(0), schema.value.unwrap_or(0));
             let list = List::new(bytes)?;
             let item = |at: usize, id| value(schemas, id, list.get(at)?);
-            let pairs = (0..list.len() / 2).map(|at| Some(json!([item(at * 2, keys)?, item(at * 2 + 1, values)?])));
+            let pairs =
+                (0..list.len() / 2).map(|at| Some(json!([item(at * 2, keys)?, item(at * 2 + 1, values)?])));
             pairs.collect::<Option<Vec<_>>>()?.into()
         }
         Kind::Struct => {
             let row = Row::new(bytes, schema.fields.len())?;
             let fields = schema.fields.iter().zip(row.iter());
-            let pairs = fields.map(|(field, bytes)| Some(json!([field.name, value(schemas, field.schema, bytes)?])));
+            let pairs =
+                fields.map(|(field, bytes)| Some(json!([field.name, value(schemas, field.schema, bytes)?])));
             pairs.collect::<Option<Vec<_>>>()?.into()
         }
     })

@@ -107,7 +107,8 @@ mod tests {
     use crate::case::Suite;
 
     fn case(id: u32) -> Case {
-        let line = format!(r#"{{"smt":"a.B$C","config":{{"k":"v"}},"record":"flat","input":{{}},"id":{id}}}"#);
+        let line =
+            format!(r#"{{"smt":"a.B$C","config":{{"k":"v"}},"record":"flat","input":{{}},"id":{id}}}"#);
         Case::parse(Suite::Smt, &line).unwrap()
     }
 
@@ -129,7 +130,8 @@ mod tests {
     fn a_failure_is_shown_in_full_and_the_count_comes_last() {
         let (tally, text) = run(&Departures::default(), &[(case(1), vec![]), (case(2), differs())]);
         assert!(!tally.is_good());
-        let expected = "case 2 B$C {\"k\":\"v\"} flat\n    topic: wanted a\n           got    b\n1 passed, 1 failed\n";
+        let expected =
+            "case 2 B$C {\"k\":\"v\"} flat\n    topic: wanted a\n           got    b\n1 passed, 1 failed\n";
         assert_eq!(text, expected);
     }
 

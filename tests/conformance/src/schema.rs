@@ -85,7 +85,8 @@ pub fn describe(schemas: &Schemas, id: SchemaId) -> Value {
     }
     match schema.kind {
         Kind::Struct => {
-            let field = |field: &Field| json!({"field": field.name, "schema": describe(schemas, field.schema)});
+            let field =
+                |field: &Field| json!({"field": field.name, "schema": describe(schemas, field.schema)});
             set("fields", schema.fields.iter().map(field).collect());
         }
         Kind::Array => set("items", describe(schemas, schema.value.unwrap_or(0))),

@@ -148,15 +148,13 @@ impl Task<'_> {
             Answer::Predicate(got) if case.has("result") => {
                 compare(&mut found, "result", case.get("result"), &Value::Bool(got));
             }
-            Answer::Records(outputs) if case.has("output") => {
-                match (case.get("output"), &*outputs) {
-                    (Value::Null, []) => {}
-                    (Value::Object(_), [output]) => self.compare_record(case.get("output"), output, &mut found),
-                    (wanted, outputs) => {
-                        found.push(Difference::new("record", wanted, format!("{} records", outputs.len())));
-                    }
+            Answer::Records(outputs) if case.has("output") => match (case.get("output"), &*outputs) {
+                (Value::Null, []) => {}
+                (Value::Object(_), [output]) => self.compare_record(case.get("output"), output, &mut found),
+                (wanted, outputs) => {
+                    found.push(Difference::new("record", wanted, format!("{} records", outputs.len())));
                 }
-            }
+            },
             other => found.push(Difference::new("case", case.answer(), other.describe())),
         }
         found

@@ -175,7 +175,8 @@ fn decimal(value: &Value) -> Result<(i32, Vec<u8>), Misfit> {
     // Little endian, with room for the sign.
     let mut unscaled = vec![0_u8];
     for digit in whole.bytes().chain(fraction.bytes()) {
-        let mut carry = u16::from(digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or_else(|| no(value))?);
+        let mut carry =
+            u16::from(digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or_else(|| no(value))?);
         for byte in &mut unscaled {
             let next = u16::from(*byte) * 10 + carry;
             (*byte, carry) = (next as u8, next >> 8);
@@ -192,7 +193,9 @@ fn decimal(value: &Value) -> Result<(i32, Vec<u8>), Misfit> {
     }
     unscaled.reverse();
     // Java writes no more bytes than the number needs.
-    let superfluous = |bytes: &[u8]| matches!(bytes, [0, next, ..] if *next < 0x80) || matches!(bytes, [0xff, next, ..] if *next >= 0x80);
+    let superfluous = |bytes: &[u8]| {
+        matches!(bytes, [0, next, ..] if *next < 0x80) || matches!(bytes, [0xff, next, ..] if *next >= 0x80)
+    };
     while superfluous(&unscaled) {
         unscaled.remove(0);
     }

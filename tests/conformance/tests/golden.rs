@@ -77,7 +77,8 @@ async fn settings_are_described_as_recorded() {
                 differ.push(format!("{class}: wanted {}, got {described}", plugin["keys"]));
                 continue;
             }
-            for (wanted, got) in plugin["keys"].as_array().unwrap().iter().zip(described.as_array().unwrap()) {
+            for (wanted, got) in plugin["keys"].as_array().unwrap().iter().zip(described.as_array().unwrap())
+            {
                 if !is_described(wanted, got) {
                     differ.push(format!("{class}: wanted {wanted}, got {got}"));
                 }
@@ -93,7 +94,8 @@ fn is_described(wanted: &Value, got: &Value) -> bool {
     let validator = match (wanted["validator"].as_str(), got["validator"].as_str()) {
         (Some(wanted), None) => CHECKED_BY_THE_PLUGIN.contains(&wanted),
         (Some(wanted), Some(got)) => {
-            wanted == got || wanted.strip_suffix(got).is_some_and(|others| others.ends_with(", "))
+            wanted == got
+                || wanted.strip_suffix(got).is_some_and(|others| others.ends_with(", "))
                 || wanted.strip_prefix(got).is_some_and(|others| others.starts_with(", "))
         }
         (wanted, got) => wanted == got,

@@ -38,13 +38,19 @@ const TRANSFORMS: [Step; 16] = [
     ("RegexRouter", ROUTE),
     ("ReplaceField$Value", &[("exclude", "note"), ("renames", "id:order_id")]),
     ("SetSchemaMetadata$Value", &[("schema.name", "shop.NewOrder")]),
-    ("TimestampConverter$Value", &[("field", "created"), ("target.type", "string"), ("format", "yyyy-MM-dd HH:mm:ss")]),
+    (
+        "TimestampConverter$Value",
+        &[("field", "created"), ("target.type", "string"), ("format", "yyyy-MM-dd HH:mm:ss")],
+    ),
     ("TimestampRouter", &[]),
     ("ValueToKey", &[("fields", "id")]),
 ];
 
-const PREDICATES: [Step; 3] =
-    [("HasHeaderKey", &[("name", "trace")]), ("RecordIsTombstone", &[]), ("TopicNameMatches", &[("pattern", "ord.*")])];
+const PREDICATES: [Step; 3] = [
+    ("HasHeaderKey", &[("name", "trace")]),
+    ("RecordIsTombstone", &[]),
+    ("TopicNameMatches", &[("pattern", "ord.*")]),
+];
 
 const ROUTE: Pairs = &[("regex", "(.*)"), ("replacement", "shop-$1")];
 const MASK: Pairs = &[("fields", "customer,email")];
