@@ -20,13 +20,14 @@ check: fmt lint test deny doc
 fmt:
     cargo fmt --all --check
     cargo fmt --all --check --manifest-path guest-connectors/Cargo.toml
+    cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
     cargo fmt --all --check --manifest-path tests/programs/Cargo.toml
 
 # Lints, none allowed to stay
 lint:
     cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --workspace --all-targets --manifest-path guest-connectors/Cargo.toml -- -D warnings
-    if command -v shellcheck >/dev/null; then shellcheck -x quickstart test .ci/run tests/harness/*.sh tests/harness/*/*.sh; fi
+    if command -v shellcheck >/dev/null; then shellcheck -x quickstart test .ci/run tests/fuzz/*.sh tests/harness/*.sh tests/harness/*/*.sh; fi
 
 # Licences, advisories and doubled libraries, where cargo-deny is installed
 deny:
@@ -43,3 +44,17 @@ quickstart *options:
 # Records per CPU second beside the real Kafka Connect, roughly
 bench-rough *options:
     tests/harness/bench-rough.sh {{options}}
+
+# Recorded answers of Kafka Connect, case by case: `just conformance smt FILE`, `just conformance converters FILE`
+conformance kind file:
+    cargo build --locked --quiet --workspace
+    ${CARGO_TARGET_DIR:-target}/debug/conformance {{kind}} {{file}}
+
+# Nanoseconds a record of the stock transforms, in the sandbox and natively; `just bench-transforms RegexRouter chain`
+bench-transforms *classes:
+    cargo build --locked --release --workspace
+    ${CARGO_TARGET_DIR:-target}/release/bench-transforms {{classes}}
+
+# Each fuzz target for a while
+fuzz seconds="60":
+    tests/fuzz/run.sh {{seconds}}

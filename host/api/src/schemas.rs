@@ -13,6 +13,9 @@ pub enum SchemaError {
     /// A field, key or item schema was never defined.
     #[error("the schema refers to schema {0}, which this task does not know")]
     UnknownChild(SchemaId),
+    /// A few schemas that each use the one before twice describe a value of unbounded size.
+    #[error("the schema has more than {0} parts, those of its fields, keys and items included")]
+    TooLarge(usize),
     /// The registry is full.
     #[error("this task already uses {0} schemas; a plugin must not make a schema for each record")]
     TooMany(usize),
@@ -25,12 +28,17 @@ pub struct Schemas(RwLock<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     by_id: Vec<Arc<Schema>>,
+    /// Number of parts of each: itself and all below it, as often as they are used.
+    sizes: Vec<usize>,
     ids: HashMap<Arc<Schema>, SchemaId>,
 }
 
 impl Schemas {
     /// Most schemas of one task.
     pub const MAX: usize = 100_000;
+    /// Most parts of one schema. A part is written for each use of it, in the schemas that
+    /// JsonConverter writes above all, so a guest must not be able to make them double and double again.
+    pub const PARTS_MAX: usize = 100_000;
 
     /// The schema called `id`.
     #[must_use]
@@ -52,10 +60,14 @@ impl Schemas {
         }
         let known = inner.by_id.len();
         let children = schema.fields.iter().map(|field| field.schema).chain(schema.key).chain(schema.value);
+        let mut size = 1_usize;
         for child in children {
-            if child == 0 || child as usize > known {
-                return Err(SchemaError::UnknownChild(child));
-            }
+            let place = (child as usize).checked_sub(1);
+            let of_child = place.and_then(|place| inner.sizes.get(place));
+            size = size.saturating_add(*of_child.ok_or(SchemaError::UnknownChild(child))?);
+        }
+        if size > Self::PARTS_MAX {
+            return Err(SchemaError::TooLarge(Self::PARTS_MAX));
         }
         if known >= Self::MAX {
             return Err(SchemaError::TooMany(known));
@@ -63,6 +75,7 @@ impl Schemas {
         let schema = Arc::new(schema);
         let id = known as SchemaId + 1;
         inner.by_id.push(Arc::clone(&schema));
+        inner.sizes.push(size);
         inner.ids.insert(schema, id);
         Ok(id)
     }
@@ -73,6 +86,7 @@ impl Schemas {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use cofferdam_frame::{Field, Kind};
 
@@ -88,6 +102,24 @@ mod tests {
         assert_eq!(schemas.get(1).as_deref(), Some(&Schema::of(Kind::String)));
         assert_eq!(schemas.get(0), None);
         assert_eq!(schemas.get(3), None);
+    }
+
+    #[test]
+    fn schemas_cannot_double_without_end() {
+        let schemas = Schemas::default();
+        let mut last = schemas.define(Schema::of(Kind::String)).unwrap();
+        let doubled = (0..64).find_map(|_| {
+            let fields = ["a", "b"].map(|name| Field { name: name.into(), schema: last }).to_vec();
+            match schemas.define(Schema { fields, ..Schema::of(Kind::Struct) }) {
+                Ok(id) => last = id,
+                Err(error) => return Some(error),
+            }
+            None
+        });
+        assert_eq!(doubled, Some(SchemaError::TooLarge(Schemas::PARTS_MAX)));
+        // A wide one is fine.
+        let fields = (0..5_000).map(|at| Field { name: format!("f{at}"), schema: 1 }).collect();
+        assert!(schemas.define(Schema { fields, ..Schema::of(Kind::Struct) }).is_ok());
     }
 
     #[test]

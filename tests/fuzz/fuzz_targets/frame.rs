@@ -40,10 +40,8 @@ fn walk(frame: &Frame<'_>) {
 /// Everything of a record but where it lies.
 fn describe(record: &Record<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
     let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-    let headers: Vec<_> = record
-        .headers()
-        .map(|header| (header.key.to_owned(), header.schema, owned(header.value)))
-        .collect();
+    let headers: Vec<_> =
+        record.headers().map(|header| (header.key.to_owned(), header.schema, owned(header.value))).collect();
     let entry = &record.entry;
     (
         (record.topic().to_owned(), owned(record.key()), owned(record.value()), headers),
@@ -58,7 +56,8 @@ fn copy(frame: &Frame<'_>) -> Result<Vec<u8>, Invalid> {
     let mut out = Builder::default();
     for record in frame.iter() {
         let topic = out.topic(record.topic())?;
-        let source_partition = record.source_partition().map(|json| out.source_partition(json)).transpose()?;
+        let source_partition =
+            record.source_partition().map(|json| out.source_partition(json)).transpose()?;
         let mut entry = Entry { topic, source_partition, ..record.entry };
         entry.key = out.put_option(record.key());
         entry.value = out.put_option(record.value());

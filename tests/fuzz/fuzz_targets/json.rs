@@ -12,13 +12,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((how, bytes)) = bytes.split_first() else { return };
-    let options: ConfigMap = [
-        ("schemas.enable", how & 1 == 0),
-        ("replace.null.with.default", how & 2 == 0),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_string()))
-    .into_iter()
-    .collect();
+    let options: ConfigMap = [("schemas.enable", how & 1 == 0), ("replace.null.with.default", how & 2 == 0)]
+        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .into_iter()
+        .collect();
     let converter = Converter::new("JsonConverter", &options, Side::Value).expect("JsonConverter");
     let schemas = Schemas::default();
     let mut plain = Vec::new();
@@ -31,7 +28,9 @@ fuzz_target!(|bytes: &[u8]| {
     let value = (!read.null).then_some(rows.as_slice());
     let shown = text::to_text(&|id| schemas.get(id), read.schema, value).expect("sound values");
     let mut written = Vec::new();
-    let Ok(null) = converter.from_connect(&schemas, Format::Rows, read.schema, value, &mut written) else { return };
+    let Ok(null) = converter.from_connect(&schemas, Format::Rows, read.schema, value, &mut written) else {
+        return;
+    };
     let mut again = Vec::new();
     let second = converter
         .to_connect(&schemas, Format::Rows, (!null).then_some(&written), &mut again)

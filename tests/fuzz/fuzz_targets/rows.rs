@@ -70,7 +70,8 @@ fn schema([kind, how, child]: [u8; 3], last: SchemaId, value: &[u8]) -> Schema {
         Kind::Map => (schema.key, schema.value) = (Some(child), Some(last)),
         Kind::Struct => {
             let field = |(at, schema)| Field { name: format!("f{at}"), schema };
-            schema.fields = (0..usize::from(how >> 6) + 1).zip([child, last, child, last]).map(field).collect();
+            schema.fields =
+                (0..usize::from(how >> 6) + 1).zip([child, last, child, last]).map(field).collect();
         }
         _ => {}
     }
