@@ -53,7 +53,7 @@ done
 broken=0
 for target in "${targets[@]}"; do
   title "$target, $DURATION seconds"
-  "$OUT/$triple/release/$target" -max_total_time="$DURATION" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+  "$OUT/$triple/release/$target" -max_total_time="$DURATION" -max_len=4096 -timeout=60 -rss_limit_mb=2048 \
     -print_final_stats=1 -verbosity=0 -artifact_prefix="$OUT/artifacts/$target-" "$OUT/corpus/$target" || broken=1
 done
 [ "$broken" = 0 ] || die "an input broke a target: see $OUT/artifacts"

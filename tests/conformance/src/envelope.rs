@@ -2,12 +2,13 @@
 //!
 //! Two texts are equal when they are the same bytes, but for the order of members that come from a
 //! map: Kafka Connect keeps those in hash maps. Numbers are compared as they are written, which a
-//! JSON library would not do.
+//! JSON library would not do, but for the digits that Java before 19 writes beyond need.
 
 /// A JSON text, with leaves as they are written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Node<'a> {
     Leaf(&'a str),
+    Number { scientific: bool, digits: String },
     Array(Vec<Node<'a>>),
     Object(Vec<(&'a str, Node<'a>)>),
 }
@@ -46,8 +47,18 @@ fn loose(node: Node<'_>) -> Node<'_> {
             }
             Node::Array(items)
         }
-        leaf => leaf,
+        Node::Leaf(text) => shortest(text).unwrap_or(Node::Leaf(text)),
+        number => number,
     }
+}
+
+/// A number with a fraction, in its notation, with no more digits than a float needs. Whether a double
+/// is exact is seen where the value itself is compared.
+fn shortest(text: &str) -> Option<Node<'_>> {
+    let number: f32 = text.parse().ok().filter(|_| text.contains('.'))?;
+    let mut out = Vec::new();
+    cofferdam_frame::text::put_float(&mut out, number);
+    Some(Node::Number { scientific: text.contains('E'), digits: String::from_utf8(out).ok()? })
 }
 
 fn parse(text: &str) -> Option<Node<'_>> {

@@ -105,13 +105,18 @@ fn decimal(scale: i32, unscaled: &[u8]) -> Option<Value> {
     String::from_utf8(out).ok().map(Value::from)
 }
 
-/// The same value in a form in which equal ones are equal texts: the pairs of maps are a set.
+/// The same value in a form in which equal ones are equal texts: the pairs of maps are a set, and
+/// floating-point numbers have no more digits than they need, which Java before 19 does not care for.
 #[must_use]
 pub fn canonical(typed: &Value) -> Value {
     match typed {
         Value::Object(members) => {
             let one = |(tag, value): (&String, &Value)| {
-                let mut value = canonical(value);
+                let mut value = match (tag.as_str(), value.as_str()) {
+                    ("float32", Some(text)) => digits(text, Tag::Float32),
+                    ("float64", Some(text)) => digits(text, Tag::Float64),
+                    _ => canonical(value),
+                };
                 if let ("map", Some(pairs)) = (tag.as_str(), value.as_array_mut()) {
                     pairs.sort_by_cached_key(ToString::to_string);
                 }
@@ -121,5 +126,39 @@ pub fn canonical(typed: &Value) -> Value {
         }
         Value::Array(items) => items.iter().map(canonical).collect(),
         leaf => leaf.clone(),
+    }
+}
+
+fn digits(text: &str, tag: Tag) -> Value {
+    let number = match tag {
+        Tag::Float32 => text.parse::<f32>().ok().map(f64::from),
+        _ => text.parse::<f64>().ok(),
+    };
+    number.and_then(|number| float(tag, number)).unwrap_or_else(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_are_equal_whatever_their_order_and_digits() {
+        for (one, other) in [
+            (
+                json!({"map": [[{"int8": 1}, null], [{"int8": 0}, null]]}),
+                json!({"map": [[{"int8": 0}, null], [{"int8": 1}, null]]}),
+            ),
+            (json!({"float32": "1.70000004E12"}), json!({"float32": "1.7E12"})),
+            (json!({"array": [{"bytebuffer": "AA=="}]}), json!({"array": [{"bytes": "AA=="}]})),
+        ] {
+            assert_eq!(canonical(&one), canonical(&other));
+        }
+        for (one, other) in [
+            (json!({"array": [{"int8": 1}, null]}), json!({"array": [null, {"int8": 1}]})),
+            (json!({"float64": "1.70000004E12"}), json!({"float64": "1.7E12"})),
+            (json!({"float64": "-0.0"}), json!({"float64": "0.0"})),
+        ] {
+            assert_ne!(canonical(&one), canonical(&other));
+        }
     }
 }

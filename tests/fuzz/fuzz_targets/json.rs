@@ -1,5 +1,5 @@
-//! Any bytes for JsonConverter: it refuses them, or what it reads are sound values of their schema,
-//! which it can also write and read as the same again.
+//! Any bytes for JsonConverter: it refuses them, or what it reads are sound values of their schema, and
+//! what it writes of those is read and written as the same again.
 //!
 //! The first byte chooses the options.
 
@@ -26,16 +26,24 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let value = (!read.null).then_some(rows.as_slice());
-    let shown = text::to_text(&|id| schemas.get(id), read.schema, value).expect("sound values");
+    text::to_text(&|id| schemas.get(id), read.schema, value).expect("sound values");
     let mut written = Vec::new();
     let Ok(null) = converter.from_connect(&schemas, Format::Rows, read.schema, value, &mut written) else {
         return;
     };
+    // What was written is read and written as the same again. The first value need not come back:
+    // Connect reads a payload of the wrong type as null, and writes a default in its place.
     let mut again = Vec::new();
     let second = converter
         .to_connect(&schemas, Format::Rows, (!null).then_some(&written), &mut again)
         .unwrap_or_else(|error| panic!("{error}: {}", written.escape_ascii()));
     let value = (!second.null).then_some(again.as_slice());
-    let shown_again = text::to_text(&|id| schemas.get(id), second.schema, value).expect("sound values");
-    assert_eq!(shown, shown_again, "{}", written.escape_ascii());
+    let mut rewritten = Vec::new();
+    let null_again = converter
+        .from_connect(&schemas, Format::Rows, second.schema, value, &mut rewritten)
+        .unwrap_or_else(|error| panic!("{error}: {}", written.escape_ascii()));
+    assert_eq!(
+        (null, written.escape_ascii().to_string()),
+        (null_again, rewritten.escape_ascii().to_string())
+    );
 });

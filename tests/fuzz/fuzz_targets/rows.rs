@@ -29,7 +29,7 @@ const KINDS: [Kind; 12] = [
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((n, rest)) = bytes.split_first() else { return };
-    let Some((described, value)) = rest.split_at_checked(usize::from(n % 32) * 3) else { return };
+    let Some((described, value)) = rest.split_at_checked(usize::from(n % 8) * 3) else { return };
     let schemas = Schemas::default();
     let mut last = 0;
     for three in described.as_chunks().0 {
