@@ -110,9 +110,9 @@ impl Plan {
             if schema.kind != Kind::Struct {
                 return Err(Error::bad_record("Cannot look up fields on non-struct type"));
             }
-            let place = schema
-                .field_index(step)
-                .ok_or_else(|| Error::bad_record(format!("Unknown field: {field}")))?;
+            let place = schema.field_index(step).ok_or_else(|| {
+                Error::bad_record_as(operand::ILLEGAL_ARGUMENT, format_args!("Unknown field: {field}"))
+            })?;
             places.push((place, schema.fields.len()));
             schema_id = schema.fields.get(place).map_or(0, |field| field.schema);
             schema = operand::schema(schema_id)?;

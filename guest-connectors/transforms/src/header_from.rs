@@ -224,7 +224,8 @@ impl Rule {
 
 /// Kafka Connect runs into a null here; the text is the virtual machine's.
 fn no_such_field() -> Error {
-    Error::bad_record(
+    Error::bad_record_as(
+        "java.lang.NullPointerException",
         "Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of \
          \"org.apache.kafka.connect.data.Schema.field(String)\" is null",
     )

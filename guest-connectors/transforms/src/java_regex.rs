@@ -3,6 +3,8 @@
 use cofferdam_sdk::{Error, Result};
 use fancy_regex::Regex;
 
+use crate::operand::ILLEGAL_ARGUMENT;
+
 mod syntax;
 
 /// A pattern that has to match a whole text.
@@ -106,7 +108,12 @@ impl Replacement {
             return Ok(text.to_owned());
         };
         if let Some(fault) = &self.fault {
-            return Err(Error::bad_record(fault));
+            // Java's Matcher tells a number of a group that is not there from all else that is wrong.
+            let class = match fault.strip_prefix("No group ") {
+                Some(group) if !group.starts_with("with") => "java.lang.IndexOutOfBoundsException",
+                _ => ILLEGAL_ARGUMENT,
+            };
+            return Err(Error::bad_record_as(class, fault));
         }
         let Some(whole) = captures.get(0) else { return Ok(text.to_owned()) };
         let mut out = text.get(..whole.start()).unwrap_or_default().to_owned();

@@ -47,15 +47,18 @@ pub(crate) fn copy_basics(schema: &Schema) -> Schema {
     }
 }
 
+const SCHEMA_BUILDER: &str = "org.apache.kafka.connect.errors.SchemaBuilderException";
+/// What Java throws at an argument that cannot be.
+pub(crate) const ILLEGAL_ARGUMENT: &str = "java.lang.IllegalArgumentException";
+
 /// Adds a field; no struct has two of one name.
 pub(crate) fn add_field(schema: &mut Schema, name: &str, id: SchemaId) -> Result<()> {
     if name.is_empty() {
-        return Err(Error::bad_record("fieldName cannot be null."));
+        return Err(Error::bad_record_as(SCHEMA_BUILDER, "fieldName cannot be null."));
     }
     if schema.field_index(name).is_some() {
-        return Err(Error::bad_record(format!(
-            "Cannot create field because of field name duplication {name}"
-        )));
+        let message = format_args!("Cannot create field because of field name duplication {name}");
+        return Err(Error::bad_record_as(SCHEMA_BUILDER, message));
     }
     schema.fields.push(Field { name: name.to_owned(), schema: id });
     Ok(())

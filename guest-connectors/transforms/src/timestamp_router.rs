@@ -5,6 +5,7 @@ use cofferdam_sdk::{
 };
 
 use crate::date_format::DateFormat;
+use crate::operand::ILLEGAL_ARGUMENT;
 use crate::plugin::transform;
 
 /// Renames topics by time.
@@ -64,7 +65,8 @@ impl Transform for TimestampRouter {
                 record.topic()
             )));
         };
-        let format = self.timestamp_format.as_ref().map_err(Error::bad_record)?;
+        let format =
+            self.timestamp_format.as_ref().map_err(|fault| Error::bad_record_as(ILLEGAL_ARGUMENT, fault))?;
         let period = timestamp.div_euclid(self.granularity_ms);
         let last = &mut self.last;
         if last.routed.is_none() || last.period != period || last.topic != record.topic() {

@@ -59,6 +59,13 @@ impl Error {
         Self::BadRecord(message.into())
     }
 
+    /// The record cannot be handled: reported as the Java exception `class` in place of a
+    /// `DataException`, for those who look at `__connect.errors.exception.class.name`.
+    #[must_use]
+    pub fn bad_record_as(class: &str, message: impl fmt::Display) -> Self {
+        Self::BadRecord(format!("{class}: {message}"))
+    }
+
     /// The value of `key` is wrong.
     #[must_use]
     pub fn config(key: impl Into<String>, message: impl Into<String>) -> Self {

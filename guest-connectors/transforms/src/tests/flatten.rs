@@ -124,6 +124,6 @@ fn structs_with_maps_or_equal_names_are_refused() {
     let schema = schemas::structure("", &[("a.b", text), ("a", inner)]).unwrap();
     assert_eq!(
         flatten(&[], (schema, Some(out))),
-        "bad: Cannot create field because of field name duplication a.b"
+        "bad: org.apache.kafka.connect.errors.SchemaBuilderException: Cannot create field because of field name duplication a.b"
     );
 }

@@ -67,7 +67,7 @@ fn header_from_copies_and_moves() {
     assert_eq!(apply(class, &config("move"), map()), "kept a=12 b=null c=null | {name=Ada, inner={x=4}}");
     assert_eq!(
         apply(class, &config("copy"), structure()),
-        "bad: Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of \
+        "bad: java.lang.NullPointerException: Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of \
          \"org.apache.kafka.connect.data.Schema.field(String)\" is null"
     );
     let config = |operation| [("fields", "inner,n,nick"), ("headers", "i,n,trace"), ("operation", operation)];

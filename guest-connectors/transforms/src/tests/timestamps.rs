@@ -84,7 +84,7 @@ fn fields_are_converted_where_they_are() {
     );
     assert_eq!(
         convert(&config("n"), structure()),
-        "bad: Schema Schema{INT32} does not correspond to a known timestamp type format"
+        "bad: org.apache.kafka.connect.errors.ConnectException: Schema Schema{INT32} does not correspond to a known timestamp type format"
     );
     assert_eq!(
         convert(&config("name"), structure()),
@@ -112,7 +112,7 @@ fn null_stays_null() {
     );
     assert_eq!(
         convert(&config, (schemas::optional(Kind::Int32).unwrap(), None)),
-        "bad: Schema Schema{INT32} does not correspond to a known timestamp type format"
+        "bad: org.apache.kafka.connect.errors.ConnectException: Schema Schema{INT32} does not correspond to a known timestamp type format"
     );
 }
 
@@ -143,7 +143,7 @@ fn converters_are_checked() {
     }
     assert_eq!(
         convert(&[("target.type", "unix")], (0, Some(tape_text("2023")))),
-        "bad: Cannot invoke \"java.text.SimpleDateFormat.parse(String)\" because \"config.format\" is null"
+        "bad: java.lang.NullPointerException: Cannot invoke \"java.text.SimpleDateFormat.parse(String)\" because \"config.format\" is null"
     );
 }
 
@@ -155,7 +155,10 @@ fn timestamp_router_names_topics_by_time() {
         (&[("topic.format", "${timestamp}/${topic}${topic}")], "20231114/ordersorders"),
         (&[("topic.format", "const")], "const"),
         (&[("topic.format", "")], ""),
-        (&[("timestamp.format", "Q")], "bad: Illegal pattern character 'Q'"),
+        (
+            &[("timestamp.format", "Q")],
+            "bad: java.lang.IllegalArgumentException: Illegal pattern character 'Q'",
+        ),
     ] {
         let expected = if expected.starts_with("bad") {
             expected.to_owned()

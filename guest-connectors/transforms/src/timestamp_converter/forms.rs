@@ -127,10 +127,11 @@ impl Source {
             (_, Kind::String) => Self::Text,
             (_, Kind::Int64) => Self::Unix,
             _ => {
-                return Err(Error::bad_record(format!(
-                    "Schema {} does not correspond to a known timestamp type format",
-                    operand::show(schema)
-                )));
+                let schema = operand::show(schema);
+                return Err(Error::bad_record_as(
+                    "org.apache.kafka.connect.errors.ConnectException",
+                    format_args!("Schema {schema} does not correspond to a known timestamp type format"),
+                ));
             }
         })
     }
@@ -208,7 +209,8 @@ impl Forms {
 
 /// Kafka Connect runs into a null here; the text is the virtual machine's.
 fn no_format() -> Error {
-    Error::bad_record(
+    Error::bad_record_as(
+        "java.lang.NullPointerException",
         "Cannot invoke \"java.text.SimpleDateFormat.parse(String)\" because \"config.format\" is null",
     )
 }

@@ -68,7 +68,9 @@ impl Style {
         match logical {
             Logical::Decimal(scale) if self.numeric_decimals => text::put_decimal(out, fit(scale)?, value)?,
             Logical::Decimal(_) => put_bytes(out, value),
-            Logical::Date | Logical::Time | Logical::Timestamp => text::put_int(out, fit(rows::int(value))?),
+            // Days beyond an INT32 wrap around, as Java's cast does.
+            Logical::Date => text::put_int(out, (fit(rows::int(value))? as i32).into()),
+            Logical::Time | Logical::Timestamp => text::put_int(out, fit(rows::int(value))?),
         }
         Ok(())
     }
