@@ -111,7 +111,7 @@ impl Copied {
                 format!(
                     "Invalid value: null used for required field: \"{}\", schema type: {}",
                     field.name,
-                    type_name(schema.kind)
+                    schema.kind.as_str()
                 )
             }),
         })
@@ -150,28 +150,10 @@ pub(crate) fn scale(schema: &Schema) -> i32 {
 
 /// A schema as `ConnectSchema.toString` prints it.
 pub(crate) fn show(schema: &Schema) -> String {
-    let kind = type_name(schema.kind);
+    let kind = schema.kind.as_str();
     match &schema.name {
         Some(name) => format!("Schema{{{name}:{kind}}}"),
         None => format!("Schema{{{kind}}}"),
-    }
-}
-
-/// Name of a constant of `Schema.Type`.
-pub(crate) const fn type_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Int8 => "INT8",
-        Kind::Int16 => "INT16",
-        Kind::Int32 => "INT32",
-        Kind::Int64 => "INT64",
-        Kind::Float32 => "FLOAT32",
-        Kind::Float64 => "FLOAT64",
-        Kind::Boolean => "BOOLEAN",
-        Kind::String => "STRING",
-        Kind::Bytes => "BYTES",
-        Kind::Array => "ARRAY",
-        Kind::Map => "MAP",
-        Kind::Struct => "STRUCT",
     }
 }
 

@@ -4,7 +4,7 @@ use cofferdam_api::Schemas;
 use cofferdam_frame::tape::Value;
 use cofferdam_frame::{Kind, Schema, SchemaId, logical};
 
-use crate::node::{java_class, kind_name};
+use crate::node::java_class;
 use crate::{Converted, DataError};
 
 /// OPTIONAL_BYTES, the schema of everything that is read.
@@ -49,7 +49,7 @@ pub(crate) fn write(
     }
     let schema = schemas.get(schema).ok_or_else(DataError::layout)?;
     if schema.kind != Kind::Bytes {
-        let kind = kind_name(schema.kind);
+        let kind = schema.kind.as_str();
         return Err(DataError::new(format!("Invalid schema type for ByteArrayConverter: {kind}")));
     }
     match bytes {

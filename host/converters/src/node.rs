@@ -134,24 +134,6 @@ fn logical_of(schema: &Schema) -> Option<Logical> {
     })
 }
 
-/// Kafka Connect's name of a type.
-pub(crate) const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Int8 => "INT8",
-        Kind::Int16 => "INT16",
-        Kind::Int32 => "INT32",
-        Kind::Int64 => "INT64",
-        Kind::Float32 => "FLOAT32",
-        Kind::Float64 => "FLOAT64",
-        Kind::Boolean => "BOOLEAN",
-        Kind::String => "STRING",
-        Kind::Bytes => "BYTES",
-        Kind::Array => "ARRAY",
-        Kind::Map => "MAP",
-        Kind::Struct => "STRUCT",
-    }
-}
-
 /// The Java class of a schemaless value, as messages name it.
 pub(crate) const fn java_class(value: &Value<'_>) -> &'static str {
     match value {

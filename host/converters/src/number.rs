@@ -9,7 +9,7 @@ use cofferdam_frame::rows;
 use cofferdam_frame::tape::{Tag, Value};
 use cofferdam_frame::{Kind, Schema, SchemaId};
 
-use crate::node::{java_class, kind_name, schema_class};
+use crate::node::{java_class, schema_class};
 use crate::{Converted, DataError};
 
 const SERIALIZATION_EXCEPTION: &str = "org.apache.kafka.common.errors.SerializationException";
@@ -144,7 +144,7 @@ impl Number {
         if let (Self::Boolean, Some(schema)) = (self, &schema)
             && schema.kind != Kind::Boolean
         {
-            let kind = kind_name(schema.kind);
+            let kind = schema.kind.as_str();
             return Err(DataError::new(format!("Invalid schema type for BooleanConverter: {kind}")));
         }
         let Some(bytes) = bytes else { return Ok(true) };

@@ -30,6 +30,27 @@ pub enum Kind {
     Struct,
 }
 
+impl Kind {
+    /// The constant of Kafka Connect's `Schema.Type`, as messages name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::Boolean => "BOOLEAN",
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Struct => "STRUCT",
+        }
+    }
+}
+
 /// Id of an interned schema within one task; 0 stands for "no schema".
 pub type SchemaId = u32;
 

@@ -2,8 +2,6 @@
 
 use cofferdam_sdk::{Config, Error, Kind, Result};
 
-use crate::operand::type_name;
-
 const OUTPUTS: &str = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]";
 
 /// What is to be cast.
@@ -84,7 +82,7 @@ fn kind(name: &str) -> Result<Kind, String> {
         Kind::Struct,
     ]
     .into_iter()
-    .find(|kind| type_name(*kind) == name)
+    .find(|kind| kind.as_str() == name)
     .ok_or_else(|| format!("No enum constant org.apache.kafka.connect.data.Schema.Type.{name}"))
 }
 
@@ -92,7 +90,7 @@ fn output(kind: Kind) -> Result<Kind> {
     match kind {
         Kind::Bytes | Kind::Array | Kind::Map | Kind::Struct => Err(refuse(format!(
             "Cast transformation does not support casting to {}; supported types are {OUTPUTS}",
-            type_name(kind)
+            kind.as_str()
         ))),
         kind => Ok(kind),
     }

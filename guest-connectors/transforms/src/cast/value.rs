@@ -7,7 +7,7 @@ use cofferdam_sdk::{Error, Kind, Result, Schema, logical, rows};
 use crate::calendar::DAY_MS;
 use crate::date_format::DateFormat;
 use crate::number::{Number, parse_float};
-use crate::operand::{self, class_of_value, type_name};
+use crate::operand::{self, class_of_value};
 
 const INPUTS: &str = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING, BYTES]";
 
@@ -73,7 +73,7 @@ impl Source {
 fn cannot_cast(kind: Kind) -> Error {
     Error::bad_record(format!(
         "Cast transformation does not support casting from {}; supported types are {INPUTS}",
-        type_name(kind)
+        kind.as_str()
     ))
 }
 

@@ -13,7 +13,7 @@ use cofferdam_frame::rows::{self, ListWriter, RowWriter};
 use super::number::{integer, put_unscaled, shortest};
 use super::scan::{Next, Scanner, Token, below};
 use crate::DataError;
-use crate::node::{FieldNode, Logical, Node, kind_name};
+use crate::node::{FieldNode, Logical, Node};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 const NOT_THERE: usize = usize::MAX;
@@ -74,7 +74,7 @@ impl RowsReader {
         if node.schema.optional {
             return Ok(true);
         }
-        Err(DataError::new(format!("Invalid null value for required {} field", kind_name(node.schema.kind))))
+        Err(DataError::new(format!("Invalid null value for required {} field", node.schema.kind.as_str())))
     }
 
     /// Values of another JSON type are no error: they are 0, false, or null.
@@ -462,7 +462,7 @@ impl RowsReader {
         if null && !field.node.schema.optional {
             // A number where text was due is null by now, and a struct takes no null here.
             let name = node.schema.fields.get(place).map(|field| field.name.as_str()).unwrap_or_default();
-            let kind = kind_name(field.node.schema.kind);
+            let kind = field.node.schema.kind.as_str();
             return Err(DataError::new(format!(
                 "Invalid value: null used for required field: \"{name}\", schema type: {kind}"
             )));

@@ -11,7 +11,7 @@ use super::rows::RowsReader;
 use super::scan::{Next, Number, Scanner, Token, below};
 use super::write::{Style, put_string};
 use crate::DataError;
-use crate::node::{Nodes, kind_name};
+use crate::node::Nodes;
 
 /// Longest schema that is written. Schemas share their children, so that a small one may stand for a
 /// text of any length.
@@ -284,7 +284,7 @@ impl SchemaReader<'_> {
         let mut out = Vec::new();
         let null = RowsReader::new(self.replace_null_with_default).value(&node, scanner, &mut out, depth)?;
         if null && !schema.optional {
-            let kind = kind_name(schema.kind);
+            let kind = schema.kind.as_str();
             return Err(DataError::new("Invalid default value").because(
                 crate::error::DATA_EXCEPTION,
                 format!("Invalid value: null used for required field: \"null\", schema type: {kind}"),
