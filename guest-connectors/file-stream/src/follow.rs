@@ -244,7 +244,11 @@ impl Follower {
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let behind = self.position + (self.end - self.start) as u64;
         // A WASI stream that has ended stays so, even when the file grows; a seek begins a new one.
-        let read = if self.ended { file.seek(SeekFrom::Start(behind)).and_then(|_| file.read(room)) } else { file.read(room) };
+        let read = if self.ended {
+            file.seek(SeekFrom::Start(behind)).and_then(|_| file.read(room))
+        } else {
+            file.read(room)
+        };
         match read {
             Ok(n) => {
                 self.end += n;

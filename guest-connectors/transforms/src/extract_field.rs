@@ -11,7 +11,7 @@ use cofferdam_sdk::{
 };
 
 use crate::operand;
-use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, replace_null_with_default, sided};
+use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided};
 
 const PURPOSE: &str = "field extraction";
 const SYNTAX: &str = "field.syntax.version";
@@ -53,10 +53,7 @@ impl<S: Side> Transform for ExtractField<S> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        match path(config) {
-            Err(Error::Config(problems)) => problems,
-            _ => Vec::new(),
-        }
+        problems(path(config))
     }
 
     fn configure(config: &Config) -> Result<Self> {

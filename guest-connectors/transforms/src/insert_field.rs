@@ -10,8 +10,8 @@ use cofferdam_sdk::{
     SchemaId, Transform, logical, rows, schemas,
 };
 
-use crate::operand::{self, MapWriter, add_field, copy_basics, is_text};
-use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, replace_null_with_default, sided};
+use crate::operand::{self, Copied, MapWriter, add_field, copy_basics, is_text};
+use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided};
 
 const PURPOSE: &str = "field insertion";
 
@@ -41,9 +41,10 @@ enum What {
 
 struct Plan {
     schema: SchemaId,
-    /// Of the fields that were there before.
-    defaults: Vec<Option<Vec<u8>>>,
-    has_defaults: bool,
+    /// Those that were there before.
+    fields: Vec<Copied>,
+    /// Whether all of them are copied as they are.
+    is_plain: bool,
 }
 
 impl<S: Side> Transform for InsertField<S> {
@@ -73,10 +74,7 @@ impl<S: Side> Transform for InsertField<S> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        match insertions(config) {
-            Err(Error::Config(problems)) => problems,
-            _ => Vec::new(),
-        }
+        problems(insertions(config))
     }
 
     fn configure(config: &Config) -> Result<Self> {
@@ -194,12 +192,8 @@ impl Plan {
         for insertion in insertions {
             add_field(&mut wider, &insertion.field, insertion.what.schema(insertion.optional)?)?;
         }
-        let defaults = operand::defaults(schema, defaults)?;
-        Ok(Self {
-            schema: schemas::define(&wider)?,
-            has_defaults: defaults.iter().any(Option::is_some),
-            defaults,
-        })
+        let fields = operand::copied(schema, defaults)?;
+        Ok(Self { schema: schemas::define(&wider)?, is_plain: fields.iter().all(Copied::is_plain), fields })
     }
 
     fn insert(
@@ -209,16 +203,16 @@ impl Plan {
         record: &Record<'_>,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let known = self.defaults.len();
+        let known = self.fields.len();
         let row = operand::row(bytes, known)?;
         let mut writer = RowWriter::start(out, known + insertions.len());
-        if self.has_defaults {
-            for (value, default) in row.iter().zip(&self.defaults) {
-                writer.copy(out, value.or(default.as_deref()));
-            }
-        } else {
+        if self.is_plain {
             for value in row.iter() {
                 writer.copy(out, value);
+            }
+        } else {
+            for (field, value) in self.fields.iter().zip(row.iter()) {
+                field.copy(value, &mut writer, out)?;
             }
         }
         for insertion in insertions {

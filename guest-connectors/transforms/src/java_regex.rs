@@ -3,6 +3,8 @@
 use cofferdam_sdk::{Error, Result};
 use fancy_regex::Regex;
 
+mod syntax;
+
 /// A pattern that has to match a whole text.
 #[derive(Debug)]
 pub(crate) struct WholeMatch(Regex);
@@ -21,9 +23,13 @@ impl WholeMatch {
     }
 }
 
-/// Compiles the pattern of `key`. The worker has checked it before, with Java's texts.
+/// Compiles the pattern of `key`. The usual faults are told in Java's words, others in the engine's.
 pub(crate) fn compile(key: &str, pattern: &str) -> Result<Regex> {
-    Regex::new(pattern).map_err(|error| Error::invalid(key, pattern, format_args!("Invalid regex: {error}")))
+    let refuse = |fault: String| Error::invalid(key, pattern, format_args!("Invalid regex: {fault}"));
+    match syntax::fault(pattern) {
+        Some(fault) => Err(refuse(fault)),
+        None => Regex::new(pattern).map_err(|error| refuse(error.to_string())),
+    }
 }
 
 /// A replacement, taken apart: what stands for itself, and groups.

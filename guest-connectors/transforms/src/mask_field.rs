@@ -10,7 +10,7 @@ use cofferdam_sdk::{
     logical, rows,
 };
 
-use crate::operand::{self, MapWriter, class_of_schema, class_of_value, is_text};
+use crate::operand::{self, Copied, MapWriter, class_of_schema, class_of_value, is_text};
 use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, names, non_empty, replace_null_with_default, sided};
 
 const PURPOSE: &str = "mask fields";
@@ -31,8 +31,7 @@ struct Mask {
 
 /// What becomes of one field of a struct.
 struct Field {
-    /// In place of null.
-    default: Option<Vec<u8>>,
+    copied: Copied,
     /// In place of what is not null; a type that cannot be masked fails the record.
     masked: Option<Result<Vec<u8>>>,
 }
@@ -82,14 +81,14 @@ impl<S: Side> Transform for MaskField<S> {
         if is_null {
             return Err(operand::null_struct(PURPOSE));
         }
-        if plan.iter().all(|field| field.default.is_none() && field.masked.is_none()) {
+        if plan.iter().all(|field| field.copied.is_plain() && field.masked.is_none()) {
             return Ok(Flow::Keep);
         }
         record.rewrite(S::PART, |record, out| {
             let row = operand::row(record.get(S::PART).unwrap_or_default(), plan.len())?;
             let mut writer = RowWriter::start(out, plan.len());
             for (field, value) in plan.iter().zip(row.iter()) {
-                let value = value.or(field.default.as_deref());
+                let value = field.copied.value(value)?;
                 match (&field.masked, value) {
                     (Some(masked), Some(_)) => writer.copy(out, Some(masked.as_ref().map_err(Error::clone)?)),
                     _ => writer.copy(out, value),
@@ -103,17 +102,16 @@ impl<S: Side> Transform for MaskField<S> {
 
 impl Mask {
     fn plan(&self, schema: &Schema, defaults: bool) -> Result<Vec<Field>> {
-        let defaults = operand::defaults(schema, defaults)?;
         schema
             .fields
             .iter()
-            .zip(defaults)
-            .map(|(field, default)| {
+            .zip(operand::copied(schema, defaults)?)
+            .map(|(field, copied)| {
                 let masked = match self.fields.contains(&field.name) {
                     true => Some(self.masked_rows(&*operand::schema(field.schema)?)),
                     false => None,
                 };
-                Ok(Field { default, masked })
+                Ok(Field { copied, masked })
             })
             .collect()
     }
@@ -170,8 +168,7 @@ impl Mask {
             (Kind::String, Some(text)) => out.extend_from_slice(text.as_bytes()),
             (Kind::Bytes, None) if schema.is_logical(logical::DECIMAL) => out.push(0),
             (Kind::Bytes, Some(text)) if schema.is_logical(logical::DECIMAL) => {
-                let scale = schema.parameters.iter().find(|(key, _)| key == "scale");
-                let scale = scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0);
+                let scale = operand::scale(schema);
                 let (unscaled, has) = unscaled(text)?;
                 let unscaled = rescale(unscaled, has, scale).ok_or_else(|| {
                     Error::bad_record(format!(

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use cofferdam_sdk::rows::{List, Row};
+use cofferdam_sdk::rows::{List, Row, RowWriter};
 use cofferdam_sdk::tape::{self, Tag, Value};
-use cofferdam_sdk::{Error, Kind, Result, Schema, SchemaId, logical, schemas};
+use cofferdam_sdk::{Error, Field, Kind, Part, Record, Result, Schema, SchemaId, logical, schemas};
 
 /// Top bit of an end: the item is null (`wit/FRAME.md`).
 const NULL_BIT: u32 = 1 << 31;
@@ -35,16 +35,6 @@ pub(crate) fn row(bytes: &[u8], n_fields: usize) -> Result<Row<'_>> {
     Row::new(bytes, n_fields).ok_or_else(layout)
 }
 
-/// The default of each field, where nulls are to be replaced by it.
-pub(crate) fn defaults(schema: &Schema, wanted: bool) -> Result<Vec<Option<Vec<u8>>>> {
-    schema.fields.iter().map(|field| if wanted { default_of(field.schema) } else { Ok(None) }).collect()
-}
-
-/// The default value of a schema.
-pub(crate) fn default_of(id: SchemaId) -> Result<Option<Vec<u8>>> {
-    Ok(schema(id)?.default.clone())
-}
-
 /// A struct's schema without fields that has the name, version, doc and parameters of another: what
 /// Kafka Connect copies when a transform changes fields. Optionality and default are not.
 pub(crate) fn copy_basics(schema: &Schema) -> Schema {
@@ -67,7 +57,7 @@ pub(crate) fn add_field(schema: &mut Schema, name: &str, id: SchemaId) -> Result
             "Cannot create field because of field name duplication {name}"
         )));
     }
-    schema.fields.push(cofferdam_sdk::Field { name: name.to_owned(), schema: id });
+    schema.fields.push(Field { name: name.to_owned(), schema: id });
     Ok(())
 }
 
@@ -89,6 +79,111 @@ pub(crate) fn map<'a>(bytes: Option<&'a [u8]>, purpose: &str) -> Result<Map<'a>>
 /// Whether a schemaless value is null.
 pub(crate) fn is_null(bytes: Option<&[u8]>) -> bool {
     bytes.is_none_or(|bytes| bytes == [Tag::Null as u8])
+}
+
+/// Whether a key or value is null, with a schema or without.
+pub(crate) fn is_null_part(record: &Record<'_>, part: Part) -> bool {
+    let bytes = record.get(part);
+    if record.schema(part) == 0 { is_null(bytes) } else { bytes.is_none() }
+}
+
+/// A field that goes over to another struct.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    /// In place of null.
+    default: Option<Vec<u8>>,
+    /// What a null is answered with, where the schema forbids it.
+    required: Option<String>,
+}
+
+impl Copied {
+    /// A null becomes the default, where `defaults` are wanted. One that is left in a required field,
+    /// as readers leave it where there is a default, is refused.
+    pub(crate) fn of(field: &Field, defaults: bool) -> Result<Self> {
+        let schema = schema(field.schema)?;
+        let required = !schema.optional && schema.default.is_some() && !defaults;
+        Ok(Self {
+            default: schema.default.clone().filter(|_| defaults),
+            required: required.then(|| {
+                format!(
+                    "Invalid value: null used for required field: \"{}\", schema type: {}",
+                    field.name,
+                    type_name(schema.kind)
+                )
+            }),
+        })
+    }
+
+    /// Whether every value is copied as it is.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.default.is_none() && self.required.is_none()
+    }
+
+    /// The value, or what stands in its place.
+    pub(crate) fn value<'a>(&'a self, value: Option<&'a [u8]>) -> Result<Option<&'a [u8]>> {
+        match (value.or(self.default.as_deref()), &self.required) {
+            (None, Some(refusal)) => Err(Error::bad_record(refusal)),
+            (value, _) => Ok(value),
+        }
+    }
+
+    /// Appends the value as the next field.
+    pub(crate) fn copy(&self, value: Option<&[u8]>, writer: &mut RowWriter, out: &mut Vec<u8>) -> Result<()> {
+        writer.copy(out, self.value(value)?);
+        Ok(())
+    }
+}
+
+/// The fields of `schema`, as they go over to another struct; see [`Copied::of`].
+pub(crate) fn copied(schema: &Schema, defaults: bool) -> Result<Vec<Copied>> {
+    schema.fields.iter().map(|field| Copied::of(field, defaults)).collect()
+}
+
+/// The scale of a decimal's schema.
+pub(crate) fn scale(schema: &Schema) -> i32 {
+    let scale = schema.parameters.iter().find(|(key, _)| key == "scale");
+    scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0)
+}
+
+/// A schema as `ConnectSchema.toString` prints it.
+pub(crate) fn show(schema: &Schema) -> String {
+    let kind = type_name(schema.kind);
+    match &schema.name {
+        Some(name) => format!("Schema{{{name}:{kind}}}"),
+        None => format!("Schema{{{kind}}}"),
+    }
+}
+
+/// Name of a constant of `Schema.Type`.
+pub(crate) const fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int8 => "INT8",
+        Kind::Int16 => "INT16",
+        Kind::Int32 => "INT32",
+        Kind::Int64 => "INT64",
+        Kind::Float32 => "FLOAT32",
+        Kind::Float64 => "FLOAT64",
+        Kind::Boolean => "BOOLEAN",
+        Kind::String => "STRING",
+        Kind::Bytes => "BYTES",
+        Kind::Array => "ARRAY",
+        Kind::Map => "MAP",
+        Kind::Struct => "STRUCT",
+    }
+}
+
+/// The refusal of a schema whose fields are asked for and that is no struct's.
+pub(crate) fn no_fields() -> Error {
+    Error::bad_record("Cannot list fields on non-struct type")
+}
+
+/// The refusal of a map's key that has to be text, in the words of the virtual machine.
+pub(crate) fn no_string(key: &Value<'_>) -> Error {
+    let class = class_of_value(key);
+    Error::bad_record(format!(
+        "class {class} cannot be cast to class java.lang.String ({class} and java.lang.String are in module \
+         java.base of loader 'bootstrap')"
+    ))
 }
 
 /// A value that does not lie as its schema or tag says.

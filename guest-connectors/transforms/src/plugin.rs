@@ -1,7 +1,7 @@
 //! What the plugins have in common: their names, the half of the record that they work on, and the
 //! keys that several of them share.
 
-use cofferdam_sdk::{Config, Error, Key as ConfigKey, Part, PluginInfo, Result};
+use cofferdam_sdk::{Config, Error, Key as ConfigKey, Part, PluginInfo, Problem, Result};
 
 const PACKAGE: &str = "org.apache.kafka.connect.transforms";
 
@@ -58,11 +58,11 @@ pub(crate) fn replace_null_with_default() -> ConfigKey {
         .doc("Whether to replace fields that have a default value and that are null with the default value.")
 }
 
-/// A list that must not be empty. The worker has checked that by the key's validator; the texts are
-/// its.
+/// A list that must have items, none of them empty. The worker has checked that by the key's
+/// validator; the texts are its.
 pub(crate) fn names(config: &Config, key: &str) -> Result<Vec<String>> {
     config.string(key)?;
-    let names: Vec<String> = config.list(key).into_iter().map(str::to_owned).collect();
+    let names = some_names(config, key)?;
     if names.is_empty() {
         let message =
             format!("Configuration '{key}' must not be empty. Valid values include: any non-empty value");
@@ -71,7 +71,36 @@ pub(crate) fn names(config: &Config, key: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// A list whose items are not empty. What is there twice counts once.
+pub(crate) fn some_names(config: &Config, key: &str) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for name in config.list(key) {
+        if name.is_empty() {
+            return Err(Error::config(key, format!("Configuration '{key}' values must not be empty.")));
+        }
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// A list that must have items, whatever these are.
+pub(crate) fn non_empty_list(config: &Config, key: &str) -> Result<Vec<String>> {
+    config.string(key)?;
+    let items: Vec<String> = config.list(key).into_iter().map(str::to_owned).collect();
+    if items.is_empty() { Err(Error::invalid(key, "[]", "Empty list")) } else { Ok(items) }
+}
+
 /// Text that must not be empty.
 pub(crate) fn non_empty<'a>(key: &str, value: &'a str) -> Result<&'a str> {
     if value.is_empty() { Err(Error::invalid(key, value, "String must be non-empty")) } else { Ok(value) }
+}
+
+/// What is wrong with a configuration, when reading it failed.
+pub(crate) fn problems<T>(read: Result<T>) -> Vec<Problem> {
+    match read {
+        Err(Error::Config(problems)) => problems,
+        _ => Vec::new(),
+    }
 }

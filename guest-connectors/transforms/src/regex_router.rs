@@ -20,6 +20,8 @@ pub(crate) struct RegexRouter {
     replacement: Replacement,
     /// By topic; none = it stays.
     cache: HashMap<String, Option<String>>,
+    /// The topic that came last, which mostly comes again, and its outcome.
+    last: Option<(String, Option<String>)>,
 }
 
 impl RegexRouter {
@@ -28,6 +30,18 @@ impl RegexRouter {
             return Ok(None);
         }
         self.replacement.replace_first(&self.regex, topic).map(Some)
+    }
+
+    fn outcome(&mut self, topic: &str) -> Result<Option<String>> {
+        if let Some(known) = self.cache.get(topic) {
+            return Ok(known.clone());
+        }
+        let outcome = self.route(topic)?;
+        if self.cache.len() >= CACHE_MAX {
+            self.cache.clear();
+        }
+        self.cache.insert(topic.to_owned(), outcome.clone());
+        Ok(outcome)
     }
 }
 
@@ -58,19 +72,16 @@ impl Transform for RegexRouter {
         let whole = WholeMatch::new("regex", pattern)?;
         let regex = java_regex::compile("regex", pattern)?;
         let replacement = Replacement::new(config.string("replacement")?, &regex);
-        Ok(Self { whole, regex, replacement, cache: HashMap::new() })
+        Ok(Self { whole, regex, replacement, cache: HashMap::new(), last: None })
     }
 
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
-        if !self.cache.contains_key(record.topic()) {
-            let outcome = self.route(record.topic())?;
-            if self.cache.len() >= CACHE_MAX {
-                self.cache.clear();
-            }
-            self.cache.insert(record.topic().to_owned(), outcome);
+        let topic = record.topic();
+        if self.last.as_ref().is_none_or(|(last, _)| last != topic) {
+            self.last = Some((topic.to_owned(), self.outcome(topic)?));
         }
-        if let Some(Some(topic)) = self.cache.get(record.topic()) {
-            record.set_topic(topic);
+        if let Some((_, Some(routed))) = &self.last {
+            record.set_topic(routed);
         }
         Ok(Flow::Keep)
     }

@@ -9,8 +9,10 @@ use cofferdam_sdk::{
     Transform, schemas, tape,
 };
 
-use crate::operand::{self, MapWriter, add_field, copy_basics};
-use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, replace_null_with_default, sided};
+use crate::operand::{self, Copied, MapWriter, add_field, copy_basics};
+use crate::plugin::{
+    REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided, some_names,
+};
 
 const PURPOSE: &str = "field replacement";
 
@@ -34,8 +36,8 @@ struct Plan {
     schema: SchemaId,
     /// Number of fields before.
     n_fields: usize,
-    /// For each field the place that it had, and its default.
-    fields: Vec<(usize, Option<Vec<u8>>)>,
+    /// For each field the place that it had.
+    fields: Vec<(usize, Copied)>,
 }
 
 impl<S: Side> Transform for ReplaceField<S> {
@@ -62,16 +64,12 @@ impl<S: Side> Transform for ReplaceField<S> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        match renames(config) {
-            Err(Error::Config(problems)) => problems,
-            _ => Vec::new(),
-        }
+        problems(rules(config))
     }
 
     fn configure(config: &Config) -> Result<Self> {
-        let list = |key| config.list(key).into_iter().map(str::to_owned).collect();
         Ok(Self {
-            rules: Rules { exclude: list("exclude"), include: list("include"), renames: renames(config)? },
+            rules: rules(config)?,
             defaults: config.boolean(REPLACE_NULL_WITH_DEFAULT)?,
             plans: BySchema::new(),
             map: MapWriter::default(),
@@ -101,14 +99,21 @@ impl<S: Side> Transform for ReplaceField<S> {
         record.rewrite(S::PART, |record, out| {
             let row = operand::row(record.get(S::PART).unwrap_or_default(), plan.n_fields)?;
             let mut writer = RowWriter::start(out, plan.fields.len());
-            for (place, default) in &plan.fields {
-                let value = row.get(*place).ok_or_else(operand::layout)?;
-                writer.copy(out, value.or(default.as_deref()));
+            for (place, field) in &plan.fields {
+                field.copy(row.get(*place).ok_or_else(operand::layout)?, &mut writer, out)?;
             }
             Ok(plan.schema)
         })?;
         Ok(Flow::Keep)
     }
+}
+
+fn rules(config: &Config) -> Result<Rules> {
+    Ok(Rules {
+        exclude: some_names(config, "exclude")?,
+        include: some_names(config, "include")?,
+        renames: renames(config)?,
+    })
 }
 
 fn renames(config: &Config) -> Result<Vec<(String, String)>> {
@@ -157,11 +162,8 @@ impl Rules {
             let place = schema
                 .field_index(before)
                 .ok_or_else(|| Error::bad_record(format!("{before} is not a valid field name")))?;
-            let default = match schema.fields.get(place) {
-                Some(field) if defaults => operand::default_of(field.schema)?,
-                _ => None,
-            };
-            fields.push((place, default));
+            let field = schema.fields.get(place).ok_or_else(operand::layout)?;
+            fields.push((place, Copied::of(field, defaults)?));
         }
         Ok(Plan { schema: schemas::define(&changed)?, n_fields: schema.fields.len(), fields })
     }

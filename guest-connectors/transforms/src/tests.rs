@@ -6,9 +6,15 @@ use cofferdam_sdk::frame::{Builder, Entry, Flags, Frame, Position, text};
 use cofferdam_sdk::guest::{ConditionSpec, Instance, StepSpec};
 use cofferdam_sdk::rows::{self, RowWriter};
 use cofferdam_sdk::tape::{self, Tag};
-use cofferdam_sdk::{Field, Kind, Schema, SchemaId, schemas};
+use cofferdam_sdk::{Field, Kind, Schema, SchemaId, logical, schemas};
 
 use crate::PLUGINS;
+
+mod cast;
+mod flatten;
+mod headers;
+mod records;
+mod timestamps;
 
 const PACKAGE: &str = "org.apache.kafka.connect.transforms.";
 
@@ -534,15 +540,18 @@ fn a_bad_record_does_not_touch_its_neighbours() {
 #[test]
 fn plugins_say_what_they_need() {
     let infos = Instance::new(PLUGINS).describe();
-    assert_eq!(infos.len(), 13);
+    assert_eq!(infos.len(), 29);
     for info in infos {
         let needs = (info.needs_key, info.needs_value, info.needs_headers);
         let simple = info.class.rsplit('.').next().unwrap();
         let expected = match simple.rsplit_once('$') {
             Some((_, "Key")) => (true, false, false),
             Some(_) => (false, true, false),
-            None if simple == "ValueToKey" => (false, true, false),
-            None => (false, false, false),
+            None => match simple {
+                "ValueToKey" | "RecordIsTombstone" => (false, true, false),
+                "DropHeaders" | "HasHeaderKey" => (false, false, true),
+                _ => (false, false, false),
+            },
         };
         assert_eq!(needs, expected, "{simple}");
         assert_eq!(info.aliases, [simple]);

@@ -7,7 +7,7 @@ use cofferdam_sdk::{
     SchemaId, Transform, schemas, tape,
 };
 
-use crate::operand::{self, MapWriter, add_field};
+use crate::operand::{self, Copied, MapWriter, add_field};
 use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, names, replace_null_with_default, transform};
 
 const PURPOSE: &str = "copying fields from value to key";
@@ -25,8 +25,8 @@ struct Plan {
     schema: SchemaId,
     /// Number of fields of the value.
     n_fields: usize,
-    /// For each field of the key its place in the value, and its default.
-    fields: Vec<(usize, Option<Vec<u8>>)>,
+    /// For each field of the key its place in the value.
+    fields: Vec<(usize, Copied)>,
 }
 
 impl Transform for ValueToKey {
@@ -89,9 +89,8 @@ impl Transform for ValueToKey {
         record.rewrite(Part::Key, |record, out| {
             let row = operand::row(record.value().unwrap_or_default(), plan.n_fields)?;
             let mut writer = RowWriter::start(out, plan.fields.len());
-            for (place, default) in &plan.fields {
-                let value = row.get(*place).ok_or_else(operand::layout)?;
-                writer.copy(out, value.or(default.as_deref()));
+            for (place, field) in &plan.fields {
+                field.copy(row.get(*place).ok_or_else(operand::layout)?, &mut writer, out)?;
             }
             Ok(plan.schema)
         })?;
@@ -107,9 +106,9 @@ impl Plan {
             let place = value
                 .field_index(name)
                 .ok_or_else(|| Error::bad_record(format!("Field does not exist: {name}")))?;
-            let schema = value.fields.get(place).map_or(0, |field| field.schema);
-            add_field(&mut key, name, schema)?;
-            fields.push((place, if defaults { operand::default_of(schema)? } else { None }));
+            let field = value.fields.get(place).ok_or_else(operand::layout)?;
+            add_field(&mut key, name, field.schema)?;
+            fields.push((place, Copied::of(field, defaults)?));
         }
         Ok(Self { schema: schemas::define(&key)?, n_fields: value.fields.len(), fields })
     }

@@ -13,6 +13,7 @@ mod schema;
 mod table;
 pub mod tape;
 pub mod text;
+pub mod values;
 
 pub use build::Builder;
 pub use entry::{Entry, Flags, Position, Span};

@@ -16,10 +16,11 @@ mod date;
 mod number;
 
 pub use date::put_date;
+pub(crate) use date::{days_of, gregorian};
 pub use number::{DECIMAL_BYTES_MAX, put_base64, put_decimal, put_double, put_float, put_int};
 
 /// Milliseconds of one day.
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Where the schemas of a task are looked up: the host's registry, or the cache of a guest. Any
 /// function from id to schema is one.
@@ -135,13 +136,13 @@ fn put_rows(
         }
         Kind::Bytes => put_base64(out, value),
         Kind::Array => {
-            let item = schema.value.ok_or(TextError::Layout)?;
+            // Items without a schema are tape.
+            let item = schema.value.unwrap_or(0);
             let list = List::new(value).ok_or(TextError::Layout)?;
             put_list(out, list, |out, value| put_any(out, schemas, item, value, depth))?;
         }
         Kind::Map => {
-            let key = schema.key.ok_or(TextError::Layout)?;
-            let item = schema.value.ok_or(TextError::Layout)?;
+            let (key, item) = (schema.key.unwrap_or(0), schema.value.unwrap_or(0));
             let list = List::new(value).ok_or(TextError::Layout)?;
             put_map(out, list, |out, is_key, value| {
                 put_any(out, schemas, if is_key { key } else { item }, value, depth)
@@ -239,11 +240,11 @@ fn put_map(
 }
 
 /// The scale of a decimal schema.
-fn scale(schema: &Schema) -> Option<i32> {
+pub(crate) fn scale(schema: &Schema) -> Option<i32> {
     schema.parameters.iter().find(|(key, _)| key == "scale")?.1.parse().ok()
 }
 
-fn put_boolean(out: &mut Vec<u8>, value: bool) {
+pub(crate) fn put_boolean(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 

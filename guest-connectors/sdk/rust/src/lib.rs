@@ -164,7 +164,7 @@ pub use config::{Config, ConfigDef, Key, Problems};
 pub use connector::{Connector, ConnectorContext, Copies};
 pub use error::{BadRecord, Error, Problem, Result};
 pub use info::{Capability, Format, PluginInfo};
-pub use record::{Part, Record};
+pub use record::{HeaderWriter, Part, Record};
 pub use schemas::BySchema;
 pub use sink::{Batch, Sink, SinkContext, SinkRecord, TopicOffset, TopicPartition};
 pub use source::{BatchWriter, NewRecord, Partition, Source, SourceContext, Topic};

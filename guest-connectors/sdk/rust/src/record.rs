@@ -38,6 +38,8 @@ pub struct Record<'a> {
     headers: Headers,
     /// What the next rewrite writes to; swapped with a slot's own buffer.
     spare: Vec<u8>,
+    /// The same for headers that are written anew.
+    spare_headers: Headers,
 }
 
 impl<'a> Record<'a> {
@@ -190,18 +192,39 @@ impl<'a> Record<'a> {
         self.headers.push(Header { key, schema, value });
     }
 
+    /// Adds headers whose values lie in the record itself. `write` sees the record without the
+    /// headers that steps have added; when it fails, nothing has changed.
+    ///
+    /// # Errors
+    /// What `write` answered.
+    pub fn add_headers(
+        &mut self,
+        write: impl FnOnce(&Self, &mut HeaderWriter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut headers = mem::take(&mut self.headers);
+        let before = headers.len();
+        let written = write(self, &mut HeaderWriter(&mut headers));
+        if written.is_err() {
+            headers.truncate(before);
+        }
+        self.headers = headers;
+        written
+    }
+
     /// Keeps the headers that `keep` answers true for.
     pub fn retain_headers(&mut self, mut keep: impl FnMut(Header<'_>) -> bool) {
         if self.headers().all(&mut keep) {
             return;
         }
-        let mut left = Headers { keeps_input: false, ..Headers::default() };
+        let mut left = mem::take(&mut self.spare_headers);
+        left.reset();
+        left.keeps_input = false;
         for header in self.headers() {
             if keep(header) {
                 left.push(header);
             }
         }
-        self.headers = left;
+        self.spare_headers = mem::replace(&mut self.headers, left);
     }
 
     /// Removes every header called `key`.
@@ -229,11 +252,22 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Adds headers behind those that are there; see [`Record::add_headers`].
+#[derive(Debug)]
+pub struct HeaderWriter<'h>(&'h mut Headers);
+
+impl HeaderWriter<'_> {
+    /// Adds a header. A name longer than 65,535 bytes is cut.
+    pub fn add(&mut self, key: &str, schema: SchemaId, value: Option<&[u8]>) {
+        self.0.push(Header { key, schema, value });
+    }
+}
+
 /// What the SDK needs between the batches and around the steps.
 impl<'a> Record<'a> {
     /// A record of `frame`; [`Record::load`] says which.
     pub(crate) fn new(frame: Frame<'a>, buffers: Buffers) -> Self {
-        let Buffers { topic, key, value, headers, spare } = buffers;
+        let Buffers { topic, key, value, headers, spare, spare_headers } = buffers;
         Self {
             frame,
             index: 0,
@@ -248,6 +282,7 @@ impl<'a> Record<'a> {
             value: Slot { own: value, ..Slot::default() },
             headers,
             spare,
+            spare_headers,
         }
     }
 
@@ -272,6 +307,7 @@ impl<'a> Record<'a> {
             value: self.value.own,
             headers: self.headers,
             spare: self.spare,
+            spare_headers: self.spare_headers,
         }
     }
 
@@ -323,6 +359,7 @@ pub(crate) struct Buffers {
     value: Vec<u8>,
     headers: Headers,
     spare: Vec<u8>,
+    spare_headers: Headers,
 }
 
 /// The topics of the input frame, and where the output frame has them.
@@ -447,6 +484,15 @@ impl Headers {
             value_len: header.value.map(<[u8]>::len),
             schema: header.schema,
         });
+    }
+
+    const fn len(&self) -> (usize, usize) {
+        (self.bytes.len(), self.spans.len())
+    }
+
+    fn truncate(&mut self, (bytes, spans): (usize, usize)) {
+        self.bytes.truncate(bytes);
+        self.spans.truncate(spans);
     }
 
     fn own(&self) -> impl Iterator<Item = Header<'_>> {

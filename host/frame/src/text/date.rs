@@ -30,7 +30,7 @@ pub fn put_date(out: &mut Vec<u8>, millis: i64) {
 
 /// Year, month from 0 and day from 1 of a day counted from the epoch. Years start in March here, so
 /// that the leap day comes last and all months have their place by one formula.
-fn gregorian(days: i64) -> (i64, usize, i64) {
+pub(crate) fn gregorian(days: i64) -> (i64, usize, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day = days.rem_euclid(146_097);
@@ -45,6 +45,15 @@ fn julian(days: i64) -> (i64, usize, i64) {
     let day = days.rem_euclid(1_461);
     let year = (day - day / 1_460) / 365;
     month_and_day(era * 4 + year, day - 365 * year)
+}
+
+/// The day, counted from the epoch, of a year, a month from 0 and a day from 1, which need not lie in
+/// that month; the year before the first is 0. By the calendar that Java takes for it.
+pub(crate) fn days_of(year: i64, month: usize, day: i64) -> i64 {
+    let (year, from_march) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
+    let julian = year * 365 + year.div_euclid(4) + (153 * from_march as i64 + 2) / 5 + day - 1;
+    let gregorian = julian - year.div_euclid(100) + year.div_euclid(400) - 719_468;
+    if gregorian >= GREGORIAN_FROM_DAY { gregorian } else { julian - 719_470 }
 }
 
 fn month_and_day(year: i64, day_of_year: i64) -> (i64, usize, i64) {
