@@ -11,12 +11,23 @@ pub(crate) const STRING: &str = "org.apache.kafka.connect.storage.StringConverte
 pub(crate) const BYTE_ARRAY: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 pub(crate) const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
-/// Full names of the converters that are built in.
-pub const CLASSES: [&str; 3] = [BYTE_ARRAY, JSON, STRING];
+pub(crate) const BOOLEAN: &str = "org.apache.kafka.connect.converters.BooleanConverter";
+pub(crate) const DOUBLE: &str = "org.apache.kafka.connect.converters.DoubleConverter";
+pub(crate) const FLOAT: &str = "org.apache.kafka.connect.converters.FloatConverter";
+pub(crate) const INTEGER: &str = "org.apache.kafka.connect.converters.IntegerConverter";
+pub(crate) const LONG: &str = "org.apache.kafka.connect.converters.LongConverter";
+pub(crate) const SHORT: &str = "org.apache.kafka.connect.converters.ShortConverter";
 
-/// The full name of the converter called `class`: that name, or the part behind its last dot.
-pub(crate) fn find(class: &str) -> Option<&'static str> {
-    CLASSES.into_iter().find(|full| *full == class || full.rsplit('.').next() == Some(class))
+/// Full names of the converters that are built in, each for keys, values and headers.
+pub const CLASSES: [&str; 9] = [BOOLEAN, BYTE_ARRAY, DOUBLE, FLOAT, INTEGER, LONG, SHORT, JSON, STRING];
+/// Full name of the converter that is for headers only.
+pub const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+
+/// The full name of the built-in converter called `class`: that name, or the part behind its last dot.
+#[must_use]
+pub fn find(class: &str) -> Option<&'static str> {
+    let is_called = |full: &&str| *full == class || full.rsplit('.').next() == Some(class);
+    CLASSES.into_iter().chain([SIMPLE_HEADER]).find(is_called)
 }
 
 /// The options of the converter called `class`; none when it is not built in.
@@ -30,6 +41,7 @@ pub fn config_def(class: &str) -> Option<ConfigDef> {
     )
     .validator(Validator::OneOf(["key", "value", "header"].map(str::to_owned).to_vec()));
     let mut keys = match find(class)? {
+        SIMPLE_HEADER => return Some(ConfigDef::default()),
         STRING => vec![
             ConfigKey::new(
                 "converter.encoding",
@@ -113,6 +125,7 @@ pub(crate) fn parse(class: &str, options: &ConfigMap, side: Side) -> Result<Pars
     let converter_type = match side {
         Side::Key => "key",
         Side::Value => "value",
+        Side::Header => "header",
     };
     options.insert(CONVERTER_TYPE.to_owned(), converter_type.to_owned());
     let parsed = config_def(class).unwrap_or_default().parse(&options);

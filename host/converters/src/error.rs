@@ -11,9 +11,7 @@ pub(crate) const DATA_EXCEPTION: &str = "org.apache.kafka.connect.errors.DataExc
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No converter of this name is built in.
-    #[error(
-        "the converter {class} is not available yet; StringConverter, ByteArrayConverter and JsonConverter are"
-    )]
+    #[error("the converter {class} is not available; the ones that come with Kafka Connect are")]
     NotAvailable {
         /// As it was named.
         class: String,

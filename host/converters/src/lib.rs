@@ -8,17 +8,20 @@
 mod bytes;
 mod defs;
 mod error;
+mod header;
 mod json;
 mod node;
+mod number;
 mod string;
 
 use cofferdam_api::{ConfigMap, Schemas};
 use cofferdam_frame::SchemaId;
 
-pub use defs::{CLASSES, config_def};
+pub use defs::{CLASSES, SIMPLE_HEADER, config_def, find};
 pub use error::{Cause, DataError, Error};
 
 use json::Json;
+use number::Number;
 use string::Text;
 
 /// Which part of a record a converter is for.
@@ -28,6 +31,8 @@ pub enum Side {
     Key,
     /// The value.
     Value,
+    /// The headers.
+    Header,
 }
 
 /// The form that a plugin reads and writes.
@@ -72,6 +77,8 @@ enum Kind {
     Text(Text),
     Bytes,
     Json(Box<Json>),
+    Number(Number),
+    SimpleHeader,
 }
 
 // === impl Identity ===
@@ -91,13 +98,23 @@ impl Converter {
     /// prefix of the key that names it.
     ///
     /// # Errors
-    /// When there is no such converter here, or an option is wrong.
+    /// When there is no such converter here, SimpleHeaderConverter is not for headers, or an option is
+    /// wrong.
     pub fn new(class: &str, options: &ConfigMap, side: Side) -> Result<Self, Error> {
-        let known = defs::find(class).ok_or_else(|| Error::NotAvailable { class: class.to_owned() })?;
+        let known = defs::find(class)
+            .filter(|known| *known != SIMPLE_HEADER || side == Side::Header)
+            .ok_or_else(|| Error::NotAvailable { class: class.to_owned() })?;
         let parsed = defs::parse(known, options, side)?;
         let kind = match known {
             defs::STRING => Kind::Text(Text::new(&parsed)?),
             defs::BYTE_ARRAY => Kind::Bytes,
+            defs::BOOLEAN => Kind::Number(Number::Boolean),
+            defs::DOUBLE => Kind::Number(Number::Double),
+            defs::FLOAT => Kind::Number(Number::Float),
+            defs::INTEGER => Kind::Number(Number::Integer),
+            defs::LONG => Kind::Number(Number::Long),
+            defs::SHORT => Kind::Number(Number::Short),
+            SIMPLE_HEADER => Kind::SimpleHeader,
             _ => Kind::Json(Box::new(Json::new(&parsed)?)),
         };
         Ok(Self { kind, plain: node::Nodes::default() })
@@ -199,6 +216,8 @@ impl Converter {
             Kind::Text(text) => text.read(schemas, bytes, out),
             Kind::Bytes => bytes::read(schemas, bytes, out),
             Kind::Json(json) => json.read(schemas, bytes, out),
+            Kind::Number(number) => number.read(schemas, bytes, out),
+            Kind::SimpleHeader => header::read(schemas, bytes, out),
         }
     }
 
@@ -213,6 +232,8 @@ impl Converter {
             Kind::Text(text) => text.write(schemas, schema, bytes, out),
             Kind::Bytes => bytes::write(schemas, schema, bytes, out),
             Kind::Json(json) => json.write(schemas, schema, bytes, out),
+            Kind::Number(number) => number.write(schemas, schema, bytes, out),
+            Kind::SimpleHeader => header::write(schemas, schema, bytes, out),
         }
     }
 }

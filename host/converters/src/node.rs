@@ -172,3 +172,23 @@ pub(crate) const fn java_class(value: &Value<'_>) -> &'static str {
         Value::Struct(..) => "org.apache.kafka.connect.data.Struct",
     }
 }
+
+/// The Java class of a value with this schema.
+pub(crate) fn schema_class(schema: &Schema) -> &'static str {
+    match (logical_of(schema), schema.kind) {
+        (Some(Logical::Decimal(_)), _) => "java.math.BigDecimal",
+        (Some(Logical::Date | Logical::Time | Logical::Timestamp), _) => "java.util.Date",
+        (None, Kind::Int8) => "java.lang.Byte",
+        (None, Kind::Int16) => "java.lang.Short",
+        (None, Kind::Int32) => "java.lang.Integer",
+        (None, Kind::Int64) => "java.lang.Long",
+        (None, Kind::Float32) => "java.lang.Float",
+        (None, Kind::Float64) => "java.lang.Double",
+        (None, Kind::Boolean) => "java.lang.Boolean",
+        (None, Kind::String) => "java.lang.String",
+        (None, Kind::Bytes) => "[B",
+        (None, Kind::Array) => "java.util.ArrayList",
+        (None, Kind::Map) => "java.util.HashMap",
+        (None, Kind::Struct) => "org.apache.kafka.connect.data.Struct",
+    }
+}

@@ -412,7 +412,7 @@ fn wrong_options_are_told_in_kafkas_words() {
     ] {
         assert_eq!(new("JsonConverter", key, value), expected);
     }
-    assert!(new("io.confluent.connect.avro.AvroConverter", "a", "b").contains("not available yet"));
+    assert!(new("io.confluent.connect.avro.AvroConverter", "a", "b").contains("is not available"));
 }
 
 #[test]

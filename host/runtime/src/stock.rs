@@ -1,19 +1,18 @@
 //! The built-in converters as the control path sees them: found, listed and validated like plugins.
 
 use cofferdam_config::ConfigDef;
-use cofferdam_converters::{CLASSES, config_def};
+use cofferdam_converters::{CLASSES, SIMPLE_HEADER, config_def};
 use cofferdam_worker_api::{Plugin, PluginKind};
 
 /// Version of Kafka Connect whose converters these are.
 const VERSION: &str = "4.3.1";
-const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
-/// Every built-in converter.
+/// Every built-in converter, once for each kind that it serves: all are for headers, and all but one
+/// for keys and values too.
 pub(crate) fn converters() -> impl Iterator<Item = Plugin> {
-    let stock = CLASSES
-        .into_iter()
-        .filter_map(|class| Some(plugin(class, PluginKind::Converter, config_def(class)?)));
-    stock.chain([plugin(SIMPLE_HEADER, PluginKind::HeaderConverter, ConfigDef::default())])
+    let of = |kind: PluginKind| move |class| Some(plugin(class, kind, config_def(class)?));
+    let both = CLASSES.into_iter().filter_map(of(PluginKind::Converter));
+    both.chain(CLASSES.into_iter().chain([SIMPLE_HEADER]).filter_map(of(PluginKind::HeaderConverter)))
 }
 
 /// The one that `class` names, in full or by its last part.
@@ -41,6 +40,12 @@ mod tests {
         assert_eq!(found("SimpleHeaderConverter", &both).as_deref(), Some(SIMPLE_HEADER));
         assert_eq!(found("SimpleHeaderConverter", &[PluginKind::Converter]), None);
         assert_eq!(found("AvroConverter", &both), None);
-        assert_eq!(converters().count(), 4);
+        let of = |kind: PluginKind| move |plugin: &Plugin| plugin.kind == kind;
+        assert_eq!(converters().filter(of(PluginKind::Converter)).count(), 9);
+        assert_eq!(converters().filter(of(PluginKind::HeaderConverter)).count(), 10);
+        assert_eq!(
+            found("IntegerConverter", &[PluginKind::Converter]),
+            found("IntegerConverter", &[PluginKind::HeaderConverter])
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers as they are written in JSON, exactly.
 
+use cofferdam_frame::values;
+
 use super::scan::Number;
 use crate::DataError;
 
@@ -87,34 +89,8 @@ pub(crate) fn put_unscaled(text: &str, scale: i32, out: &mut Vec<u8>) -> Result<
         )));
     }
     parts.digits.extend(std::iter::repeat_n('0', missing as usize));
-    put_twos_complement(&parts.digits, parts.negative, out);
+    values::put_unscaled(out, parts.negative, &parts.digits);
     Ok(())
-}
-
-fn put_twos_complement(digits: &str, negative: bool, out: &mut Vec<u8>) {
-    // Least significant byte first while it is built.
-    let mut bytes: Vec<u8> = Vec::with_capacity(digits.len() / 2 + 1);
-    for digit in digits.bytes() {
-        let mut carry = u16::from(digit - b'0');
-        for byte in &mut bytes {
-            let wide = u16::from(*byte) * 10 + carry;
-            *byte = wide as u8;
-            carry = wide >> 8;
-        }
-        if carry > 0 {
-            bytes.push(carry as u8);
-        }
-    }
-    // Room for the sign; what is not needed of it is cut below.
-    bytes.push(0);
-    if negative {
-        let mut carry = true;
-        for byte in &mut bytes {
-            (*byte, carry) = (!*byte).overflowing_add(carry.into());
-        }
-    }
-    bytes.reverse();
-    out.extend_from_slice(shortest(&bytes));
 }
 
 /// The same big-endian number without the bytes that only repeat its sign.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_api::Schemas;
-use cofferdam_frame::text::{self, TextError};
+use cofferdam_frame::text;
 use cofferdam_frame::{Field, Kind, Schema, SchemaId};
 
 use super::number::integer;
@@ -34,7 +34,13 @@ pub(crate) fn put_schema(
     let schema: &Arc<Schema> = &node.schema;
     let child = |name: &str, id: Option<SchemaId>, out: &mut Vec<u8>| {
         out.extend_from_slice(name.as_bytes());
-        put_schema(schemas, nodes, style, id.ok_or(TextError::Layout)?, None, out)
+        match id {
+            Some(id) => put_schema(schemas, nodes, style, id, None, out),
+            None => {
+                out.extend_from_slice(b"null");
+                Ok(())
+            }
+        }
     };
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(type_name(schema.kind).as_bytes());

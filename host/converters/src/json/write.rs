@@ -40,10 +40,9 @@ impl Style {
             Kind::String => put_string(out, fit(rows::text(value))?),
             Kind::Bytes => put_bytes(out, value),
             Kind::Array => {
-                let item = fit(node.value.as_deref())?;
                 let depth = below(depth)?;
                 put_items(out, fit(List::new(value))?.iter(), |out, value| {
-                    self.rows(item, value, out, depth)
+                    self.child(node.value.as_deref(), value, out, depth)
                 })?;
             }
             Kind::Map => self.map(node, value, out, below(depth)?)?,
@@ -91,11 +90,29 @@ impl Style {
         Ok(())
     }
 
+    /// An item, key or value of a container; tape where it has no schema.
+    fn child(
+        self,
+        node: Option<&Node>,
+        value: Option<&[u8]>,
+        out: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), DataError> {
+        match node {
+            Some(node) => self.rows(node, value, out, depth),
+            None => put_tape(fit(value)?, out, depth),
+        }
+    }
+
     /// An object when keys are text, else an array of pairs.
     fn map(self, node: &Node, value: &[u8], out: &mut Vec<u8>, depth: usize) -> Result<(), DataError> {
-        let (key, item) = fit(node.key.as_deref().zip(node.value.as_deref()))?;
+        let (key, item) = (node.key.as_deref(), node.value.as_deref());
         let list = fit(List::new(value))?;
-        let is_object = node.has_text_keys();
+        let is_text = |key: Option<&[u8]>| key.and_then(tape::string_bytes).is_some();
+        let is_object = match key {
+            Some(_) => node.has_text_keys(),
+            None => list.iter().step_by(2).all(is_text),
+        };
         let pairs =
             (0..list.len() / 2).filter_map(|pair| Some((list.get(pair * 2)?, list.get(pair * 2 + 1)?)));
         put_pairs(out, is_object, pairs, |out, is_key, value| match value {
@@ -103,7 +120,7 @@ impl Style {
                 put_string(out, "null");
                 Ok(())
             }
-            value => self.rows(if is_key { key } else { item }, value, out, depth),
+            value => self.child(if is_key { key } else { item }, value, out, depth),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cofferdam_api::{ConfigMap, Schemas};
 use cofferdam_config::connector::ConverterSettings;
-use cofferdam_converters::{CLASSES, Converter, DataError, Format, Identity, Side};
+use cofferdam_converters::{Converter, DataError, Format, Identity, Side, find};
 use cofferdam_frame::{Entry, Record, SchemaId, Span};
 
 use super::Stage;
@@ -16,8 +16,6 @@ use crate::batch::{Batch, Column, Needs, Rebuild};
 use crate::errors::{Exception, Failed};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
-const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
-const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
 /// In which order the parts of a record are converted: the first that fails is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,26 +52,12 @@ impl Converters {
         value: &ConverterSettings,
         headers: &ConverterSettings,
     ) -> Result<Self, Error> {
-        // Headers are text until SimpleHeaderConverter's guessing of types is there; what was text in
-        // the topic comes out of it as the same text.
-        let text = ConverterSettings { class: STRING.to_owned(), options: ConfigMap::new() };
-        let is_simple =
-            SIMPLE_HEADER.ends_with(&headers.class) && headers.class.ends_with("SimpleHeaderConverter");
-        let mut headers = Named::new(
-            "header.converter",
-            if is_simple { &text } else { headers },
-            Side::Value,
-            Stage::HeaderConverter,
-        )?;
-        if is_simple {
-            headers.class = SIMPLE_HEADER.into();
-        }
         let plain = ConfigMap::from_iter([("schemas.enable".to_owned(), "false".to_owned())]);
         Ok(Self {
             order,
             key: Named::new("key.converter", key, Side::Key, Stage::KeyConverter)?,
             value: Named::new("value.converter", value, Side::Value, Stage::ValueConverter)?,
-            headers,
+            headers: Named::new("header.converter", headers, Side::Header, Stage::HeaderConverter)?,
             json: Converter::new(JSON, &plain, Side::Value)
                 .map_err(|error| Error::Converter { key: "value.converter", error })?,
             schemas,
@@ -108,9 +92,8 @@ impl Named {
     fn new(key: &'static str, settings: &ConverterSettings, side: Side, stage: Stage) -> Result<Self, Error> {
         let converter = Converter::new(&settings.class, &settings.options, side)
             .map_err(|error| Error::Converter { key, error })?;
-        let full =
-            CLASSES.into_iter().find(|class| class.rsplit('.').next() == Some(settings.class.as_str()));
-        Ok(Self { class: full.unwrap_or(&settings.class).into(), stage, converter })
+        let class = find(&settings.class).unwrap_or(&settings.class).into();
+        Ok(Self { class, stage, converter })
     }
 
     fn failed(&self, origin: u32, error: &DataError) -> Failed {

@@ -25,7 +25,7 @@ async fn a_task_that_cannot_start_says_why() {
             &with(&[("transforms", "t"), ("transforms.t.type", "NoSuch")]),
             "Failed to find any class that implements Transformation and which name matches NoSuch",
         ),
-        (&with(&[("value.converter", "NoSuch")]), "the converter NoSuch is not available yet"),
+        (&with(&[("value.converter", "NoSuch")]), "the converter NoSuch is not available"),
         (&with(&[("errors.tolerance", "some")]), "String must be one of: none, all"),
         (&with(&[("file", "/no/such/folder/file")]), "/no/such/folder"),
         (&with(&[("fault.start", "fatal")]), "told to fail"),
