@@ -12,14 +12,15 @@ use crate::{Difference, compare, read, schema};
 /// What of `case` is not as recorded.
 #[must_use]
 pub fn differences(case: &Case) -> Vec<Difference> {
-    let converter = match Converter::new(case.class(), &case.config(), Side::Value) {
+    let direction = case.get("direction").as_str().unwrap_or_default();
+    let side = if direction.ends_with("Header") { Side::Header } else { Side::Value };
+    let converter = match Converter::new(case.class(), &case.config(), side) {
         Ok(converter) => converter,
         Err(error) => {
             return failed(case, "org.apache.kafka.common.config.ConfigException", &error.to_string());
         }
     };
     let schemas = Schemas::default();
-    let direction = case.get("direction").as_str().unwrap_or_default();
     let found = if direction.starts_with("to") {
         reading(case, &schemas, &converter)
     } else {
