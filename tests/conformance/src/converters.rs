@@ -7,7 +7,7 @@ use cofferdam_converters::{Converter, DataError, Format, Side};
 
 use crate::case::{Case, member};
 use crate::write::{put_rows, put_tape, recorded_bytes};
-use crate::{Difference, compare, read, schema};
+use crate::{Difference, compare, envelope, read, schema};
 
 /// What of `case` is not as recorded.
 #[must_use]
@@ -60,7 +60,7 @@ fn writing(case: &Case, schemas: &Schemas, converter: &Converter) -> Result<Vec<
     } else if value.is_null() {
         true
     } else {
-        put_tape(value, &mut rows)?;
+        put_tape(schemas, value, &mut rows)?;
         false
     };
     let mut out = Vec::new();
@@ -73,7 +73,10 @@ fn writing(case: &Case, schemas: &Schemas, converter: &Converter) -> Result<Vec<
     let show =
         |bytes: Option<&[u8]>| bytes.map_or("null".to_owned(), |bytes| bytes.escape_ascii().to_string());
     let wanted = recorded_bytes(case.get("bytes"))?;
-    if case.has("error") || wanted != got {
+    let text = |bytes: &Option<Vec<u8>>| bytes.clone().and_then(|bytes| String::from_utf8(bytes).ok());
+    let same = wanted == got
+        || text(&wanted).zip(text(&got)).is_some_and(|(wanted, got)| envelope::same(&wanted, &got));
+    if case.has("error") || !same {
         let wanted = if case.has("error") { case.answer() } else { show(wanted.as_deref()) };
         return Ok(vec![Difference::new("bytes", wanted, show(got.as_deref()))]);
     }

@@ -20,7 +20,8 @@ pub fn same(wanted: &str, got: &str) -> bool {
         || match (parse(wanted), parse(got)) {
             (Some(Node::Object(wanted)), Some(Node::Object(got))) => match (&*wanted, &*got) {
                 ([schema, payload], [their_schema, their_payload]) => {
-                    schema == their_schema
+                    schema.0 == their_schema.0
+                        && parameters_sorted(schema.1.clone()) == parameters_sorted(their_schema.1.clone())
                         && payload.0 == their_payload.0
                         && loose(payload.1.clone()) == loose(their_payload.1.clone())
                 }
@@ -28,6 +29,21 @@ pub fn same(wanted: &str, got: &str) -> bool {
             },
             _ => false,
         }
+}
+
+/// A schema whose parameters, which are a map, are in one order wherever there are any.
+fn parameters_sorted(node: Node<'_>) -> Node<'_> {
+    match node {
+        Node::Object(members) => {
+            let one = |(name, node)| match name {
+                "\"parameters\"" => (name, loose(node)),
+                _ => (name, parameters_sorted(node)),
+            };
+            Node::Object(members.into_iter().map(one).collect())
+        }
+        Node::Array(items) => Node::Array(items.into_iter().map(parameters_sorted).collect()),
+        leaf => leaf,
+    }
 }
 
 /// With everything that may be a map in one order. The order of a struct's fields is that of its
@@ -137,6 +153,9 @@ mod tests {
         {
             assert!(!same(&payload(wanted), &payload(got)), "{wanted} {got}");
         }
+        let parameters =
+            |text: &str| format!(r#"{{"schema":{{"type":"int8","parameters":{text}}},"payload":1}}"#);
+        assert!(same(&parameters(r#"{"a":"b","p":"q"}"#), &parameters(r#"{"p":"q","a":"b"}"#)));
         let schema = |text: &str| format!(r#"{{"schema":{text},"payload":1}}"#);
         let (wanted, got) = (r#"{"type":"int8","optional":false}"#, r#"{"optional":false,"type":"int8"}"#);
         assert!(!same(&schema(wanted), &schema(got)));

@@ -61,7 +61,7 @@ impl<'a> Recorded<'a> {
             if self.typed.is_null() {
                 return Ok(Part::default());
             }
-            put_tape(self.typed, &mut out)?;
+            put_tape(schemas, self.typed, &mut out)?;
             return Ok(Part { schema: 0, bytes: Some(out) });
         }
         let schema = match member(self.written, "bytes").as_str() {

@@ -31,6 +31,12 @@ pub fn kind_name(kind: Kind) -> &'static str {
     KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
 }
 
+/// The type that recordings call `name`.
+pub(crate) fn kind(name: &str) -> Result<Kind, Misfit> {
+    let known = KINDS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, kind)| *kind).ok_or_else(|| format!("the type {name:?}"))
+}
+
 /// Interns a recorded schema; 0 for null.
 ///
 /// # Errors
@@ -39,8 +45,7 @@ pub fn define(schemas: &Schemas, recorded: &Value) -> Result<SchemaId, Misfit> {
     if recorded.is_null() {
         return Ok(0);
     }
-    let name = member(recorded, "type").as_str().unwrap_or_default();
-    let kind = KINDS.iter().find(|(known, _)| *known == name).ok_or_else(|| format!("the type {name:?}"))?.1;
+    let kind = kind(member(recorded, "type").as_str().unwrap_or_default())?;
     let text = |name| member(recorded, name).as_str().map(str::to_owned);
     let mut schema = Schema {
         optional: member(recorded, "optional") == true,

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cofferdam_api::Schemas;
 use cofferdam_frame::rows::{self, ListWriter, RowWriter};
 use cofferdam_frame::tape::{self, Tag};
-use cofferdam_frame::{Kind, Schema, SchemaId, logical};
+use cofferdam_frame::{Field, Kind, Schema, SchemaId, logical};
 use serde_json::Value;
 
 use crate::case::member;
@@ -54,11 +54,12 @@ pub fn put_rows(schemas: &Schemas, id: SchemaId, typed: &Value, out: &mut Vec<u8
     Ok(false)
 }
 
-/// Appends `typed` as a value without a schema.
+/// Appends `typed` as a value without a schema. A struct in it has one all the same, which cases do not
+/// tell: it is made up from the struct's fields.
 ///
 /// # Errors
 /// When it holds something that only has a meaning in Java.
-pub fn put_tape(typed: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
+pub fn put_tape(schemas: &Schemas, typed: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
     if typed.is_null() {
         tape::put_null(out);
         return Ok(());
@@ -82,7 +83,7 @@ pub fn put_tape(typed: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
         "array" => {
             let mut list = tape::start_array(out);
             for item in array(value)? {
-                put_tape(item, out)?;
+                put_tape(schemas, item, out)?;
                 list.item(out, false);
             }
             list.finish(out);
@@ -90,14 +91,57 @@ pub fn put_tape(typed: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
         "map" => {
             let mut list = tape::start_map(out);
             for item in array(value)?.iter().flat_map(|pair| pair.as_array().into_iter().flatten()) {
-                put_tape(item, out)?;
+                put_tape(schemas, item, out)?;
                 list.item(out, false);
             }
             list.finish(out);
         }
+        "struct" => {
+            let id = made_up(schemas, typed)?;
+            out.push(Tag::Struct as u8);
+            out.extend_from_slice(&id.to_le_bytes());
+            put_rows(schemas, id, typed, out)?;
+        }
         _ => return Err(format!("{tag} without a schema")),
     }
     Ok(())
+}
+
+/// A schema that `typed` fits.
+fn made_up(schemas: &Schemas, typed: &Value) -> Result<SchemaId, Misfit> {
+    let define = |schema: Schema| schemas.define(schema.optional()).map_err(|error| error.to_string());
+    if typed.is_null() {
+        return define(Schema::of(Kind::String));
+    }
+    let (tag, value) = leaf(typed)?;
+    let first = |pair: usize| value.get(0).and_then(|item| item.get(pair)).unwrap_or(&Value::Null);
+    let logical =
+        |kind, name: &str| Schema { name: Some(name.to_owned()), version: Some(1), ..Schema::of(kind) };
+    define(match tag {
+        "struct" => {
+            let mut schema = Schema::of(Kind::Struct);
+            for pair in array(value)? {
+                let name = pair.get(0).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let below = made_up(schemas, pair.get(1).unwrap_or(&Value::Null))?;
+                schema.fields.push(Field { name, schema: below });
+            }
+            schema
+        }
+        "array" => {
+            let below = made_up(schemas, value.get(0).unwrap_or(&Value::Null))?;
+            Schema { value: Some(below), ..Schema::of(Kind::Array) }
+        }
+        "map" => {
+            let (key, below) = (made_up(schemas, first(0))?, made_up(schemas, first(1))?);
+            Schema { key: Some(key), value: Some(below), ..Schema::of(Kind::Map) }
+        }
+        "decimal" => {
+            let scale = ("scale".to_owned(), decimal(value)?.0.to_string());
+            Schema { parameters: vec![scale], ..logical(Kind::Bytes, logical::DECIMAL) }
+        }
+        "date_ms" => logical(Kind::Int64, logical::TIMESTAMP),
+        _ => Schema::of(crate::schema::kind(tag)?),
+    })
 }
 
 /// How a recording tags values of this schema.
