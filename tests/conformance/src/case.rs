@@ -85,6 +85,12 @@ impl Case {
         ["smt", "predicate", "converter"].iter().find_map(|name| self.get(name).as_str()).unwrap_or_default()
     }
 
+    /// The class without its package.
+    #[must_use]
+    pub fn simple_class(&self) -> &str {
+        self.class().rsplit('.').next().unwrap_or_default()
+    }
+
     /// The configuration that it was called with.
     #[must_use]
     pub fn config(&self) -> ConfigMap {

@@ -2,7 +2,6 @@
 //! digest ([`Case::digest`]) and the reason.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -17,11 +16,9 @@ impl Departures {
     /// Those of this repository.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When a line of the file is wrong.
     pub fn load() -> anyhow::Result<Self> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("departures.jsonl");
-        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        Self::parse(&text).with_context(|| file.display().to_string())
+        Self::parse(include_str!("../departures.jsonl")).context("departures.jsonl")
     }
 
     /// One JSON object a line, with `digest` and `reason`.

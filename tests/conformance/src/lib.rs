@@ -26,6 +26,7 @@ use std::path::Path;
 use case::{Case, Suite};
 use departures::Departures;
 use report::{Report, Tally};
+use write::Misfit;
 
 /// Runs the cases of `file` and writes what differs to `out`.
 ///
@@ -72,7 +73,7 @@ impl Difference {
     }
 
     /// A case that cannot be put to this worker at all.
-    fn not_representable(case: &Case, why: &str) -> Self {
+    fn not_representable(case: &Case, why: &Misfit) -> Self {
         Self::new("case", case.answer(), format!("not representable: {why}"))
     }
 }

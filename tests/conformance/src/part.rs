@@ -6,7 +6,7 @@ use cofferdam_frame::SchemaId;
 use serde_json::Value;
 
 use crate::case::member;
-use crate::write::{Misfit, put_rows, put_tape};
+use crate::write::{Misfit, put};
 use crate::{Difference, compare, envelope, read, schema};
 
 /// A value and its schema, laid out as in a frame of rows.
@@ -58,21 +58,18 @@ impl<'a> Recorded<'a> {
     pub fn part(&self, schemas: &Schemas, json: &Converter) -> Result<Part, Misfit> {
         let mut out = Vec::new();
         if self.schema.is_null() {
-            if self.typed.is_null() {
-                return Ok(Part::default());
-            }
-            put_tape(schemas, self.typed, &mut out)?;
-            return Ok(Part { schema: 0, bytes: Some(out) });
+            let null = put(schemas, 0, self.typed, &mut out)?;
+            return Ok(Part { schema: 0, bytes: (!null).then_some(out) });
         }
         let schema = match member(self.written, "bytes").as_str() {
             Some(written) => {
                 let read = json.to_connect(schemas, Format::Rows, Some(written.as_bytes()), &mut out);
-                read.map_err(|error| format!("{written}: {error}"))?.schema
+                read.map_err(|error| Misfit::Unreadable(format!("{written}: {error}")))?.schema
             }
             None => schema::define(schemas, self.schema)?,
         };
         out.clear();
-        let null = put_rows(schemas, schema, self.typed, &mut out)?;
+        let null = put(schemas, schema, self.typed, &mut out)?;
         Ok(Part { schema, bytes: (!null).then_some(out) })
     }
 

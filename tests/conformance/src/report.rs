@@ -96,7 +96,7 @@ impl<'a> Report<'a> {
 
 /// Number, class, configuration and record of a case.
 fn title(case: &Case) -> String {
-    let class = case.class().rsplit('.').next().unwrap_or_default();
+    let class = case.simple_class();
     let what = ["record", "direction"].iter().find_map(|name| case.get(name).as_str()).unwrap_or_default();
     format!("case {} {class} {} {what}", case.id(), case.get("config"))
 }

@@ -8,7 +8,7 @@ use cofferdam_frame::{Field, Kind, Schema, SchemaId};
 use serde_json::{Map, Value, json};
 
 use crate::case::member;
-use crate::write::{Misfit, put_rows};
+use crate::write::{Misfit, put};
 
 const KINDS: [(&str, Kind); 12] = [
     ("int8", Kind::Int8),
@@ -34,7 +34,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
 /// The type that recordings call `name`.
 pub(crate) fn kind(name: &str) -> Result<Kind, Misfit> {
     let known = KINDS.iter().find(|(known, _)| *known == name);
-    known.map(|(_, kind)| *kind).ok_or_else(|| format!("the type {name:?}"))
+    known.map(|(_, kind)| *kind).ok_or_else(|| Misfit::Unreadable(format!("the type {name:?}")))
 }
 
 /// Interns a recorded schema; 0 for null.
@@ -62,11 +62,12 @@ pub fn define(schemas: &Schemas, recorded: &Value) -> Result<SchemaId, Misfit> {
     let child = |name| define(schemas, member(recorded, name)).map(|id| (id != 0).then_some(id));
     schema.key = child("keys")?;
     schema.value = child(if kind == Kind::Map { "values" } else { "items" })?;
-    let define = |schema: &Schema| schemas.define(schema.clone()).map_err(|error| error.to_string());
+    let define =
+        |schema: &Schema| schemas.define(schema.clone()).map_err(|error| Misfit::from(error.to_string()));
     if recorded.get("default").is_some() {
         let plain = define(&schema)?;
         let mut default = Vec::new();
-        put_rows(schemas, plain, member(recorded, "default"), &mut default)?;
+        put(schemas, plain, member(recorded, "default"), &mut default)?;
         schema.default = Some(default);
     }
     define(&schema)

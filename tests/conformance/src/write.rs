@@ -1,115 +1,121 @@
 //! Recorded values to rows and tape.
 //!
 //! A frame can only hold values that fit their schema. Kafka Connect can be handed others by a
-//! careless connector, and some cases do that: their values are called not representable.
+//! careless connector, and some cases do that: they are refused where values are laid out
+//! ([`cofferdam_frame::datum`]), as they are for whoever writes a connector.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_api::Schemas;
-use cofferdam_frame::rows::{self, ListWriter, RowWriter};
-use cofferdam_frame::tape::{self, Tag};
+use cofferdam_frame::datum::{self, Datum};
 use cofferdam_frame::{Field, Kind, Schema, SchemaId, logical};
 use serde_json::Value;
 
 use crate::case::member;
 
-const DAY_MS: i64 = 86_400_000;
-
 /// Why a value cannot be written.
-pub type Misfit = String;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// The recording cannot be understood.
+    Unreadable(String),
+    /// It contradicts its schema, or is no data of Connect: what lays it out refuses it.
+    Refused(datum::Misfit),
+}
 
-/// Appends `typed` as a value of the schema `id`; answers whether it is null.
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => f.write_str(why),
+            Self::Refused(why) => write!(f, "{why}"),
+        }
+    }
+}
+
+impl From<String> for Misfit {
+    fn from(why: String) -> Self {
+        Self::Unreadable(why)
+    }
+}
+
+impl From<&str> for Misfit {
+    fn from(why: &str) -> Self {
+        Self::Unreadable(why.to_owned())
+    }
+}
+
+/// Appends `typed` as a value of the schema `id`, 0 = none; answers whether it is null. A struct
+/// without a schema has one all the same, which cases do not tell: it is made up from its fields.
 ///
 /// # Errors
 /// When the value does not fit the schema.
-pub fn put_rows(schemas: &Schemas, id: SchemaId, typed: &Value, out: &mut Vec<u8>) -> Result<bool, Misfit> {
-    if typed.is_null() {
-        return Ok(true);
-    }
-    let schema = schemas.get(id).ok_or("a value without a schema among values with one")?;
-    let (tag, value) = leaf(typed)?;
-    let wanted = tag_of(&schema);
-    if tag != wanted {
-        return Err(format!("{tag} where the schema says {wanted}"));
-    }
-    match wanted {
-        "int8" | "int16" | "int32" | "int64" => rows::put_int(out, int(value)?),
-        "float32" => rows::put_float(out, single(value)?),
-        "float64" => rows::put_float(out, double(value)?),
-        "boolean" => rows::put_boolean(out, value.as_bool().ok_or_else(|| no(value))?),
-        "string" => out.extend_from_slice(text(value)?.as_bytes()),
-        "bytes" => out.extend(bytes(value)?),
-        "decimal" => put_decimal(&schema, value, out)?,
-        "date_ms" => put_date(&schema, int(value)?, out)?,
-        "struct" => put_struct(schemas, &schema, value, out)?,
-        _ => {
-            let mut list = ListWriter::start(out);
-            for (item, schema) in items(&schema, value)? {
-                let null = put_rows(schemas, schema, item, out)?;
-                list.item(out, null);
-            }
-            list.finish(out);
-        }
-    }
-    Ok(false)
+pub fn put(schemas: &Schemas, id: SchemaId, typed: &Value, out: &mut Vec<u8>) -> Result<bool, Misfit> {
+    let datum = datum(schemas, id, typed)?;
+    datum.put(&|id| schemas.get(id), id, out).map_err(Misfit::Refused)
 }
 
-/// Appends `typed` as a value without a schema. A struct in it has one all the same, which cases do not
-/// tell: it is made up from the struct's fields.
-///
-/// # Errors
-/// When it holds something that only has a meaning in Java.
-pub fn put_tape(schemas: &Schemas, typed: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
+/// The value that `typed` describes; of structs, the schema is that of `id` if it has their fields.
+fn datum(schemas: &Schemas, id: SchemaId, typed: &Value) -> Result<Datum, Misfit> {
     if typed.is_null() {
-        tape::put_null(out);
-        return Ok(());
+        return Ok(Datum::Null);
     }
+    let expected = schemas.get(id);
+    let child = |of: fn(&Schema) -> Option<SchemaId>| expected.as_deref().and_then(of).unwrap_or(0);
     let (tag, value) = leaf(typed)?;
-    match tag {
-        "boolean" => tape::put_boolean(out, value.as_bool().ok_or_else(|| no(value))?),
-        "int8" => tape::put_int(out, Tag::Int8, int(value)?),
-        "int16" => tape::put_int(out, Tag::Int16, int(value)?),
-        "int32" => tape::put_int(out, Tag::Int32, int(value)?),
-        "int64" => tape::put_int(out, Tag::Int64, int(value)?),
-        "float32" => tape::put_float(out, Tag::Float32, single(value)?),
-        "float64" => tape::put_float(out, Tag::Float64, double(value)?),
-        "string" => tape::put_string(out, text(value)?),
-        "bytes" => tape::put_bytes(out, &bytes(value)?),
+    Ok(match tag {
+        "boolean" => Datum::Boolean(value.as_bool().ok_or_else(|| no(value))?),
+        "int8" => Datum::Int8(int(value)?.try_into().map_err(|_| no(value))?),
+        "int16" => Datum::Int16(int(value)?.try_into().map_err(|_| no(value))?),
+        "int32" => Datum::Int32(int(value)?.try_into().map_err(|_| no(value))?),
+        "int64" => Datum::Int64(int(value)?),
+        "float32" => Datum::Float32(text(value)?.parse().map_err(|_| no(value))?),
+        "float64" => Datum::Float64(text(value)?.parse().map_err(|_| no(value))?),
+        "string" => Datum::String(text(value)?.to_owned()),
+        "bytes" => Datum::Bytes(bytes(value)?),
         "decimal" => {
             let (scale, unscaled) = decimal(value)?;
-            tape::put_decimal(out, scale, &unscaled);
+            Datum::Decimal(scale, unscaled)
         }
-        "date_ms" => tape::put_date(out, int(value)?),
+        "date_ms" => Datum::Date(int(value)?),
         "array" => {
-            let mut list = tape::start_array(out);
-            for item in array(value)? {
-                put_tape(schemas, item, out)?;
-                list.item(out, false);
-            }
-            list.finish(out);
+            let below = child(|schema| schema.value);
+            Datum::Array(
+                array(value)?.iter().map(|item| datum(schemas, below, item)).collect::<Result<_, _>>()?,
+            )
         }
         "map" => {
-            let mut list = tape::start_map(out);
-            for item in array(value)?.iter().flat_map(|pair| pair.as_array().into_iter().flatten()) {
-                put_tape(schemas, item, out)?;
-                list.item(out, false);
-            }
-            list.finish(out);
+            let (key, below) = (child(|schema| schema.key), child(|schema| schema.value));
+            let pair = |pair: &Value| {
+                let item = |at| pair.get(at).unwrap_or(&Value::Null);
+                Ok((datum(schemas, key, item(0))?, datum(schemas, below, item(1))?))
+            };
+            Datum::Map(array(value)?.iter().map(pair).collect::<Result<_, Misfit>>()?)
         }
         "struct" => {
-            let id = made_up(schemas, typed)?;
-            out.push(Tag::Struct as u8);
-            out.extend_from_slice(&id.to_le_bytes());
-            put_rows(schemas, id, typed, out)?;
+            let fields = array(value)?;
+            let names: Vec<Option<&str>> = fields.iter().map(|pair| pair.get(0)?.as_str()).collect();
+            let fits = |schema: &Schema| {
+                schema.fields.len() == names.len()
+                    && schema.fields.iter().zip(&names).all(|(field, name)| Some(&*field.name) == *name)
+            };
+            let id = if expected.as_deref().is_some_and(fits) { id } else { made_up(schemas, typed)? };
+            let schema = schemas.get(id).ok_or("a struct of no schema")?;
+            let field = |(field, pair): (&Field, &Value)| {
+                datum(schemas, field.schema, pair.get(1).unwrap_or(&Value::Null))
+            };
+            Datum::Struct(id, schema.fields.iter().zip(fields).map(field).collect::<Result<_, _>>()?)
         }
-        _ => return Err(format!("{tag} without a schema")),
-    }
-    Ok(())
+        // A class that Connect does not know, and the object's text.
+        "other" => Datum::Foreign(text(value)?.split(' ').next().unwrap_or_default().to_owned()),
+        _ => return Err(no(typed)),
+    })
 }
 
 /// A schema that `typed` fits.
 fn made_up(schemas: &Schemas, typed: &Value) -> Result<SchemaId, Misfit> {
-    let define = |schema: Schema| schemas.define(schema.optional()).map_err(|error| error.to_string());
+    let define =
+        |schema: Schema| schemas.define(schema.optional()).map_err(|error| Misfit::from(error.to_string()));
     if typed.is_null() {
         return define(Schema::of(Kind::String));
     }
@@ -153,57 +159,6 @@ pub(crate) fn tag_of(schema: &Schema) -> &'static str {
         }
         (kind, _) => crate::schema::kind_name(kind),
     }
-}
-
-fn put_struct(schemas: &Schemas, schema: &Schema, value: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
-    let given = array(value)?;
-    let names = given.iter().map(|pair| pair.get(0).and_then(Value::as_str));
-    if !names.eq(schema.fields.iter().map(|field| Some(field.name.as_str()))) {
-        return Err("a struct of another schema".to_owned());
-    }
-    let mut row = RowWriter::start(out, given.len());
-    for (pair, field) in given.iter().zip(&schema.fields) {
-        let null = put_rows(schemas, field.schema, pair.get(1).unwrap_or(&Value::Null), out)?;
-        row.field(out, null);
-    }
-    Ok(())
-}
-
-/// The items of an array, or the keys and values of a map in turn, each with its schema.
-fn items<'a>(schema: &Schema, value: &'a Value) -> Result<Vec<(&'a Value, SchemaId)>, Misfit> {
-    let below = schema.value.unwrap_or(0);
-    let key = schema.key.unwrap_or(0);
-    let list = array(value)?;
-    if schema.kind == Kind::Array {
-        return Ok(list.iter().map(|item| (item, below)).collect());
-    }
-    let pair = |pair: &'a Value| {
-        [(pair.get(0).unwrap_or(&Value::Null), key), (pair.get(1).unwrap_or(&Value::Null), below)]
-    };
-    Ok(list.iter().flat_map(pair).collect())
-}
-
-fn put_decimal(schema: &Schema, value: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
-    let (scale, unscaled) = decimal(value)?;
-    let wanted = schema.parameters.iter().find(|(name, _)| name == "scale");
-    match wanted.and_then(|(_, wanted)| wanted.parse::<i32>().ok()) {
-        Some(wanted) if wanted == scale => out.extend(unscaled),
-        wanted => return Err(format!("scale {scale} where the schema says {wanted:?}")),
-    }
-    Ok(())
-}
-
-fn put_date(schema: &Schema, millis: i64, out: &mut Vec<u8>) -> Result<(), Misfit> {
-    let fits = match schema.name.as_deref() {
-        Some(logical::DATE) => millis % DAY_MS == 0,
-        Some(logical::TIME) => (0..=DAY_MS).contains(&millis),
-        _ => true,
-    };
-    if !fits {
-        return Err(format!("{millis} ms in a {}", schema.name.as_deref().unwrap_or_default()));
-    }
-    rows::put_int(out, if schema.is_logical(logical::DATE) { millis / DAY_MS } else { millis });
-    Ok(())
 }
 
 /// Scale, and the unscaled value in big-endian two's complement, of a number as Java prints it.
@@ -264,7 +219,7 @@ pub(crate) fn recorded_bytes(value: &Value) -> Result<Option<Vec<u8>>, Misfit> {
 }
 
 fn bytes(value: &Value) -> Result<Vec<u8>, Misfit> {
-    STANDARD.decode(text(value)?).map_err(|error| error.to_string())
+    STANDARD.decode(text(value)?).map_err(|error| Misfit::Unreadable(error.to_string()))
 }
 
 fn text(value: &Value) -> Result<&str, Misfit> {
@@ -279,17 +234,8 @@ fn array(value: &Value) -> Result<&Vec<Value>, Misfit> {
     value.as_array().ok_or_else(|| no(value))
 }
 
-fn double(value: &Value) -> Result<f64, Misfit> {
-    text(value)?.parse().map_err(|_| no(value))
-}
-
-/// A float is kept as the double of the same value.
-fn single(value: &Value) -> Result<f64, Misfit> {
-    text(value)?.parse::<f32>().map(f64::from).map_err(|_| no(value))
-}
-
 fn no(value: &Value) -> Misfit {
-    format!("{value} is no recorded value")
+    Misfit::Unreadable(format!("{value} is no recorded value"))
 }
 
 #[cfg(test)]
@@ -318,9 +264,9 @@ mod tests {
         let schemas = Schemas::default();
         let id = schemas.define(Schema::of(Kind::Int32)).unwrap();
         let mut out = Vec::new();
-        assert_eq!(put_rows(&schemas, id, &json!({"int32": -5}), &mut out), Ok(false));
+        assert_eq!(put(&schemas, id, &json!({"int32": -5}), &mut out), Ok(false));
         assert_eq!(out, (-5_i64).to_le_bytes());
-        let error = put_rows(&schemas, id, &json!({"string": "5"}), &mut out);
-        assert_eq!(error, Err("string where the schema says int32".to_owned()));
+        let error = put(&schemas, id, &json!({"string": "5"}), &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "Invalid type for INT32: class java.lang.String");
     }
 }
