@@ -366,8 +366,10 @@ fn nothing_is_nested_without_end() {
 fn a_small_schema_cannot_stand_for_an_endless_text() {
     let setup = setup("JsonConverter", &[]);
     let mut id = setup.kind(Kind::Int8, true);
-    for _ in 0..60 {
-        let fields = ["a", "b"].map(|name| cofferdam_frame::Field { name: name.into(), schema: id }).to_vec();
+    // Doubled as often as a task's schemas allow, with names that are long enough to be too much.
+    for _ in 0..15 {
+        let fields =
+            ["a", "b"].map(|name| cofferdam_frame::Field { name: name.repeat(400), schema: id }).to_vec();
         id = setup
             .schemas
             .define(cofferdam_frame::Schema {

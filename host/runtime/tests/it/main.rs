@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod converters;
 mod failures;
 mod files;
 mod lifecycle;

@@ -21,7 +21,8 @@ impl Guest for crate::Misbehaving {
             vec![ConfigKey { optional: true, ..key("file", ConfigType::String, None, Validator::None) }];
         sink.capabilities = vec![capability("file-write")];
         let transform = PluginInfo { pure: true, ..plugin("test.Transform", Kind::Transform, Format::Raw) };
-        vec![source, sink, transform, plugin("test.Predicate", Kind::Predicate, Format::Raw)]
+        let predicate = plugin("test.Predicate", Kind::Predicate, Format::Raw);
+        vec![source, sink, transform, predicate, plugin("test.Converter", Kind::Converter, Format::Rows)]
     }
 
     fn validate(class: String, config: Config) -> Vec<KeyErrors> {

@@ -7,9 +7,11 @@
 //! | `test.Sink`      | counts what it is given in the metric `records`; with `file`, writes values to it     |
 //! | `test.Transform` | appends `suffix` to the topic, keeps the rest; drops values that contain `drop`       |
 //! | `test.Predicate` | true for values that contain `contains`                                               |
+//! | `test.Converter` | reads bytes as text in angle brackets, writes text as it is; refuses `reject`         |
 
 wit_bindgen::generate!({ path: "../../../wit", world: "bundle" });
 
+mod converter;
 mod describe;
 mod fault;
 mod sink;
