@@ -14,6 +14,7 @@
 //! to be moved by a seek; after a pause or a seek nothing is lost or repeated.
 
 mod batch;
+mod missing;
 mod pattern;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,6 +27,7 @@ use cofferdam_stdx::time::{Instant, now};
 use crate::error::{Cause, Error, Result};
 use crate::native::{Client, Kind, Message, Queue, Rebalance};
 use crate::{ClientConfig, OffsetSpec, Role, admin};
+use missing::Missing;
 use pattern::Pattern;
 
 /// How often a seek is tried again that librdkafka cannot do yet.
@@ -65,6 +67,8 @@ pub struct Consumer {
     /// The change that the caller is to answer.
     unanswered: Option<Rebalance>,
     pattern: Option<Pattern>,
+    /// Of a subscription by name, until all of its topics were seen.
+    missing: Option<Missing>,
     queue: Queue,
     client: Arc<Client>,
     reset: Option<OffsetSpec>,
@@ -96,9 +100,10 @@ impl Consumer {
     /// # Errors
     /// Settings that contradict each other, an empty or invalid list of topics.
     pub fn subscribe(config: &ClientConfig, topics: &[String]) -> Result<Self> {
-        let consumer = Self::new(config)?;
+        let mut consumer = Self::new(config)?;
         let failed = |cause| Error::Subscribe { topics: topics.join(", "), cause };
         consumer.client.subscribe(topics).map_err(failed)?;
+        consumer.missing = Some(Missing::new(topics, consumer.call_timeout));
         Ok(consumer)
     }
 
@@ -134,6 +139,7 @@ impl Consumer {
             error: None,
             unanswered: None,
             pattern: None,
+            missing: None,
             queue,
             client,
             reset,
@@ -210,10 +216,22 @@ impl Consumer {
                 None => std::future::pending().await,
             }
         };
+        let missing = async {
+            match &mut self.missing {
+                Some(missing) => missing.look_when_due(&self.client).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.queue.woken() => Ok(()),
             () = tokio::time::sleep(nap) => Ok(()),
             refreshed = pattern => refreshed,
+            all_there = missing => {
+                if all_there {
+                    self.missing = None;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -137,21 +137,21 @@ fn topics_are_made_as_the_connector_says() -> anyhow::Result<()> {
     write_lines(&file, 0..10)?;
     let config = |topic: &str| {
         let mut config = routed_source(&file, topic);
-        config["topic.creation.groups"] = json!("compacted");
+        config["topic.creation.groups"] = json!("brief");
         config["topic.creation.default.replication.factor"] = json!("1");
         config["topic.creation.default.partitions"] = json!("3");
-        config["topic.creation.compacted.include"] = json!("made-c.*-routed");
-        config["topic.creation.compacted.partitions"] = json!("2");
-        config["topic.creation.compacted.cleanup.policy"] = json!("compact");
+        config["topic.creation.brief.include"] = json!("made-b.*-routed");
+        config["topic.creation.brief.partitions"] = json!("2");
+        config["topic.creation.brief.retention.ms"] = json!("7200000");
         config
     };
     worker.create("plain", &config("made-plain"))?;
-    worker.create("compacted", &config("made-compacted"))?;
-    for (topic, partitions, policy) in
-        [("made-plain-routed", 3, "delete"), ("made-compacted-routed", 2, "compact")]
+    worker.create("brief", &config("made-brief"))?;
+    for (topic, partitions, retention) in
+        [("made-plain-routed", 3, "604800000"), ("made-brief-routed", 2, "7200000")]
     {
         assert_eq!(topics.read(topic, 10)?.len(), 10);
-        assert_eq!(topics.describe(topic, "cleanup.policy")?, (partitions, Some(policy.to_owned())));
+        assert_eq!(topics.describe(topic, "retention.ms")?, (partitions, Some(retention.to_owned())));
     }
 
     // What the broker refuses ends the task with the way out.
