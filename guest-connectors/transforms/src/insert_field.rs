@@ -207,9 +207,7 @@ impl Plan {
         let row = operand::row(bytes, known)?;
         let mut writer = RowWriter::start(out, known + insertions.len());
         if self.is_plain {
-            for value in row.iter() {
-                writer.copy(out, value);
-            }
+            writer.copy_run(out, row, 0..known);
         } else {
             for (field, value) in self.fields.iter().zip(row.iter()) {
                 field.copy(value, &mut writer, out)?;

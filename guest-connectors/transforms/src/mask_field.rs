@@ -1,6 +1,7 @@
 //! MaskField: the values of chosen fields are replaced by nothing of their type, or by a text.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use cofferdam_sdk::rows::RowWriter;
 use cofferdam_sdk::schemas::BySchema;
@@ -10,7 +11,7 @@ use cofferdam_sdk::{
     logical, rows,
 };
 
-use crate::operand::{self, Copied, MapWriter, class_of_schema, class_of_value, is_text};
+use crate::operand::{self, Copied, MapWriter, class_of_schema, class_of_value, extend_run, is_text};
 use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, names, non_empty, replace_null_with_default, sided};
 
 const PURPOSE: &str = "mask fields";
@@ -19,7 +20,7 @@ const PURPOSE: &str = "mask fields";
 pub(crate) struct MaskField<S> {
     mask: Mask,
     defaults: bool,
-    plans: BySchema<Vec<Field>>,
+    plans: BySchema<Plan>,
     map: MapWriter,
     side: PhantomData<S>,
 }
@@ -29,7 +30,20 @@ struct Mask {
     replacement: Option<String>,
 }
 
-/// What becomes of one field of a struct.
+/// What becomes of the fields of a struct, in order.
+struct Plan {
+    n_fields: usize,
+    steps: Vec<Step>,
+}
+
+enum Step {
+    /// These stay as they are.
+    Copy(Range<usize>),
+    /// The one at this place does not, or may not be null.
+    One(usize, Field),
+}
+
+/// What becomes of one field.
 struct Field {
     copied: Copied,
     /// In place of what is not null; a type that cannot be masked fails the record.
@@ -81,17 +95,25 @@ impl<S: Side> Transform for MaskField<S> {
         if is_null {
             return Err(operand::null_struct(PURPOSE));
         }
-        if plan.iter().all(|field| field.copied.is_plain() && field.masked.is_none()) {
+        if plan.steps.iter().all(|step| matches!(step, Step::Copy(_))) {
             return Ok(Flow::Keep);
         }
         record.rewrite(S::PART, |record, out| {
-            let row = operand::row(record.get(S::PART).unwrap_or_default(), plan.len())?;
-            let mut writer = RowWriter::start(out, plan.len());
-            for (field, value) in plan.iter().zip(row.iter()) {
-                let value = field.copied.value(value)?;
-                match (&field.masked, value) {
-                    (Some(masked), Some(_)) => writer.copy(out, Some(masked.as_ref().map_err(Error::clone)?)),
-                    _ => writer.copy(out, value),
+            let row = operand::row(record.get(S::PART).unwrap_or_default(), plan.n_fields)?;
+            let mut writer = RowWriter::start(out, plan.n_fields);
+            for step in &plan.steps {
+                match step {
+                    Step::Copy(fields) => writer.copy_run(out, row, fields.clone()),
+                    Step::One(place, field) => {
+                        let value = field.copied.value(row.get(*place).ok_or_else(operand::layout)?)?;
+                        let value = match (&field.masked, value) {
+                            (Some(masked), Some(_)) => {
+                                Some(masked.as_ref().map_err(Error::clone)?.as_slice())
+                            }
+                            _ => value,
+                        };
+                        writer.copy(out, value);
+                    }
                 }
             }
             Ok(schema)
@@ -101,19 +123,28 @@ impl<S: Side> Transform for MaskField<S> {
 }
 
 impl Mask {
-    fn plan(&self, schema: &Schema, defaults: bool) -> Result<Vec<Field>> {
-        schema
-            .fields
-            .iter()
-            .zip(operand::copied(schema, defaults)?)
-            .map(|(field, copied)| {
-                let masked = match self.fields.contains(&field.name) {
-                    true => Some(self.masked_rows(&*operand::schema(field.schema)?)),
-                    false => None,
-                };
-                Ok(Field { copied, masked })
-            })
-            .collect()
+    fn plan(&self, schema: &Schema, defaults: bool) -> Result<Plan> {
+        let mut steps = Vec::new();
+        for (place, (field, copied)) in
+            schema.fields.iter().zip(operand::copied(schema, defaults)?).enumerate()
+        {
+            let masked = match self.fields.contains(&field.name) {
+                true => Some(self.masked_rows(&*operand::schema(field.schema)?)),
+                false => None,
+            };
+            if masked.is_some() || !copied.is_plain() {
+                steps.push(Step::One(place, Field { copied, masked }));
+                continue;
+            }
+            let last = steps.last_mut().and_then(|step| match step {
+                Step::Copy(run) => Some(run),
+                Step::One(..) => None,
+            });
+            if !extend_run(last, place) {
+                steps.push(Step::Copy(place..place + 1));
+            }
+        }
+        Ok(Plan { n_fields: schema.fields.len(), steps })
     }
 
     /// Every masked field is there afterwards: one that was missing is null.

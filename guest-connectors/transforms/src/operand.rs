@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use std::ops::Range;
+
 use cofferdam_sdk::rows::{List, Row, RowWriter};
 use cofferdam_sdk::tape::{self, Tag, Value};
 use cofferdam_sdk::{Error, Field, Kind, Part, Record, Result, Schema, SchemaId, logical, schemas};
@@ -140,6 +142,17 @@ impl Copied {
 /// The fields of `schema`, as they go over to another struct; see [`Copied::of`].
 pub(crate) fn copied(schema: &Schema, defaults: bool) -> Result<Vec<Copied>> {
     schema.fields.iter().map(|field| Copied::of(field, defaults)).collect()
+}
+
+/// Adds the field at `place` to the last run of fields that are copied in one piece, if it goes on there.
+pub(crate) fn extend_run(last: Option<&mut Range<usize>>, place: usize) -> bool {
+    match last {
+        Some(run) if run.end == place => {
+            run.end += 1;
+            true
+        }
+        _ => false,
+    }
 }
 
 /// The scale of a decimal's schema.

@@ -77,7 +77,7 @@ impl Transform for RegexRouter {
 
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
         let topic = record.topic();
-        if self.last.as_ref().is_none_or(|(last, _)| last != topic) {
+        if self.last.as_ref().is_none_or(|(last, _)| !record.topic_is(last)) {
             self.last = Some((topic.to_owned(), self.outcome(topic)?));
         }
         if let Some((_, Some(routed))) = &self.last {

@@ -1,6 +1,7 @@
 //! ReplaceField: fields are left out or get other names.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use cofferdam_sdk::rows::RowWriter;
 use cofferdam_sdk::schemas::BySchema;
@@ -9,7 +10,7 @@ use cofferdam_sdk::{
     Transform, schemas, tape,
 };
 
-use crate::operand::{self, Copied, MapWriter, add_field, copy_basics};
+use crate::operand::{self, Copied, MapWriter, add_field, copy_basics, extend_run};
 use crate::plugin::{
     REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided, some_names,
 };
@@ -36,8 +37,17 @@ struct Plan {
     schema: SchemaId,
     /// Number of fields before.
     n_fields: usize,
-    /// For each field the place that it had.
-    fields: Vec<(usize, Copied)>,
+    /// Number of fields after.
+    n_kept: usize,
+    steps: Vec<Step>,
+}
+
+/// Where the next fields are, by their places before.
+enum Step {
+    /// These come as they are.
+    Copy(Range<usize>),
+    /// This one may not be null.
+    One(usize, Copied),
 }
 
 impl<S: Side> Transform for ReplaceField<S> {
@@ -98,9 +108,14 @@ impl<S: Side> Transform for ReplaceField<S> {
         })?;
         record.rewrite(S::PART, |record, out| {
             let row = operand::row(record.get(S::PART).unwrap_or_default(), plan.n_fields)?;
-            let mut writer = RowWriter::start(out, plan.fields.len());
-            for (place, field) in &plan.fields {
-                field.copy(row.get(*place).ok_or_else(operand::layout)?, &mut writer, out)?;
+            let mut writer = RowWriter::start(out, plan.n_kept);
+            for step in &plan.steps {
+                match step {
+                    Step::Copy(fields) => writer.copy_run(out, row, fields.clone()),
+                    Step::One(place, field) => {
+                        field.copy(row.get(*place).ok_or_else(operand::layout)?, &mut writer, out)?;
+                    }
+                }
             }
             Ok(plan.schema)
         })?;
@@ -156,16 +171,26 @@ impl Rules {
         for field in schema.fields.iter().filter(|field| self.keeps(&field.name)) {
             add_field(&mut changed, self.renamed(&field.name), field.schema)?;
         }
-        let mut fields = Vec::with_capacity(changed.fields.len());
+        let mut steps = Vec::new();
         for field in &changed.fields {
             let before = self.named_before(&field.name);
             let place = schema
                 .field_index(before)
                 .ok_or_else(|| Error::bad_record(format!("{before} is not a valid field name")))?;
             let field = schema.fields.get(place).ok_or_else(operand::layout)?;
-            fields.push((place, Copied::of(field, defaults)?));
+            let copied = Copied::of(field, defaults)?;
+            let last = steps.last_mut().and_then(|step| match step {
+                Step::Copy(run) => Some(run),
+                Step::One(..) => None,
+            });
+            if !copied.is_plain() {
+                steps.push(Step::One(place, copied));
+            } else if !extend_run(last, place) {
+                steps.push(Step::Copy(place..place + 1));
+            }
         }
-        Ok(Plan { schema: schemas::define(&changed)?, n_fields: schema.fields.len(), fields })
+        let (n_fields, n_kept) = (schema.fields.len(), changed.fields.len());
+        Ok(Plan { schema: schemas::define(&changed)?, n_fields, n_kept, steps })
     }
 
     fn map(&self, map: operand::Map<'_>, writer: &mut MapWriter, out: &mut Vec<u8>) {

@@ -3,7 +3,9 @@
 //! Readers take the bytes of one value and answer `None` where they do not fit; writers append to
 //! a `Vec<u8>`, usually a frame's heap.
 
-use crate::table::{Ends, end_word};
+use std::ops::Range;
+
+use crate::table::{Ends, end_word, moved_word};
 
 /// Reads an integer, of any width, or the number behind a date, time or timestamp.
 #[must_use]
@@ -142,6 +144,22 @@ impl RowWriter {
         out.extend_from_slice(field.unwrap_or_default());
         self.field(out, field.is_none());
     }
+
+    /// Appends `fields` of another row as they lie there, in one piece; nothing when it has not all of
+    /// them, or there is no room for all.
+    pub fn copy_run(&mut self, out: &mut Vec<u8>, row: Row<'_>, fields: Range<usize>) {
+        let Some((from, ends, items)) = row.0.run(fields) else { return };
+        if self.written + ends.len() > self.n_fields {
+            return;
+        }
+        let to = (out.len() - self.items_at) as u32;
+        out.extend_from_slice(items);
+        let table = out.get_mut(self.table_at + self.written * 4..self.items_at).unwrap_or_default();
+        for (slot, word) in table.as_chunks_mut().0.iter_mut().zip(ends) {
+            *slot = moved_word(u32::from_le_bytes(*word), from, to).to_le_bytes();
+        }
+        self.written += ends.len();
+    }
 }
 
 /// Writes an array's items, or a map's keys and values in turn.
@@ -175,5 +193,49 @@ impl ListWriter {
             out.extend_from_slice(&end.to_le_bytes());
         }
         out.extend_from_slice(&(self.ends.len() as u32).to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn row(fields: &[Option<&str>]) -> Vec<u8> {
+        let mut out = vec![7; 3];
+        let mut writer = RowWriter::start(&mut out, fields.len());
+        for field in fields {
+            writer.copy(&mut out, field.map(str::as_bytes));
+        }
+        out.split_off(3)
+    }
+
+    #[test]
+    fn runs_are_copied_as_field_by_field() {
+        let fields = [Some("a"), None, Some(""), Some("bcd"), None, Some("ef")];
+        let bytes = row(&fields);
+        let old = Row::new(&bytes, fields.len()).unwrap();
+        for from in 0..=fields.len() {
+            for to in from..=fields.len() {
+                let mut out = vec![9; 5];
+                let mut writer = RowWriter::start(&mut out, to - from + 2);
+                writer.copy(&mut out, Some(b"first"));
+                writer.copy_run(&mut out, old, from..to);
+                writer.copy(&mut out, None);
+                let mut expected = vec![Some("first")];
+                expected.extend_from_slice(fields.get(from..to).unwrap());
+                expected.push(None);
+                assert_eq!(out.split_off(5), row(&expected), "{from}..{to}");
+            }
+        }
+        // Neither a run that is not there nor one that has no room changes anything.
+        let mut out = Vec::new();
+        let mut writer = RowWriter::start(&mut out, 2);
+        writer.copy_run(&mut out, old, 5..7);
+        writer.copy_run(&mut out, old, 0..3);
+        writer.copy(&mut out, Some(b"x"));
+        writer.copy(&mut out, None);
+        assert_eq!(out, row(&[Some("x"), None]));
     }
 }

@@ -1,6 +1,8 @@
 //! The table of ends that arrays, maps and structs share: one `u32` an item, its end relative to the
 //! first item's byte; the top bit says that the item is null.
 
+use std::ops::Range;
+
 const NULL_BIT: u32 = 1 << 31;
 
 /// Items lying one after another, found by their ends.
@@ -43,6 +45,18 @@ impl<'a> Ends<'a> {
         self.ends.len()
     }
 
+    /// Items in a row: where the first starts, their ends, their bytes in one piece.
+    pub(crate) fn run(self, items: Range<usize>) -> Option<(u32, &'a [[u8; 4]], &'a [u8])> {
+        let end = |word: &[u8; 4]| u32::from_le_bytes(*word) & !NULL_BIT;
+        let start = match items.start.checked_sub(1) {
+            None => 0,
+            Some(before) => end(self.ends.get(before)?),
+        };
+        let ends = self.ends.get(items)?;
+        let stop = ends.last().map_or(start, end);
+        Some((start, ends, self.items.get(start as usize..stop as usize)?))
+    }
+
     /// The item at `index`: none outside, `Some(None)` for null.
     pub(crate) fn get(self, index: usize) -> Option<Option<&'a [u8]>> {
         let word = u32::from_le_bytes(*self.ends.get(index)?);
@@ -55,6 +69,12 @@ impl<'a> Ends<'a> {
         };
         self.items.get(start as usize..word as usize).map(Some)
     }
+}
+
+/// The word of an item that is moved to lie behind `to` bytes and lay behind `from`.
+pub(crate) const fn moved_word(word: u32, from: u32, to: u32) -> u32 {
+    let end = (word & !NULL_BIT).wrapping_sub(from).wrapping_add(to);
+    (end & !NULL_BIT) | (word & NULL_BIT)
 }
 
 /// The word for an item that ends at `end`.
