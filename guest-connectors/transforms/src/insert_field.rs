@@ -10,7 +10,7 @@ use cofferdam_sdk::{
     SchemaId, Transform, logical, rows, schemas,
 };
 
-use crate::operand::{self, Copied, MapWriter, add_field, copy_basics, is_text};
+use crate::operand::{self, Copied, MapWriter, add_field, copy_basics};
 use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, problems, replace_null_with_default, sided};
 
 const PURPOSE: &str = "field insertion";
@@ -157,7 +157,9 @@ fn insert_into_map(
     if insertions.iter().any(overwrites) {
         writer.start(out);
         let replaced = |key: &[u8]| {
-            insertions.iter().any(|insertion| insertion.what.is_set(record) && is_text(key, &insertion.field))
+            insertions
+                .iter()
+                .any(|insertion| insertion.what.is_set(record) && tape::is_string(key, &insertion.field))
         };
         for (key, value) in map.pairs().filter(|(key, _)| !replaced(key)) {
             writer.copy(out, key, value);
@@ -207,7 +209,7 @@ impl Plan {
         let row = operand::row(bytes, known)?;
         let mut writer = RowWriter::start(out, known + insertions.len());
         if self.is_plain {
-            writer.copy_run(out, row, 0..known);
+            operand::copy_run(&mut writer, out, row, 0..known)?;
         } else {
             for (field, value) in self.fields.iter().zip(row.iter()) {
                 field.copy(value, &mut writer, out)?;

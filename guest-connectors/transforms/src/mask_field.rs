@@ -11,7 +11,7 @@ use cofferdam_sdk::{
     logical, rows,
 };
 
-use crate::operand::{self, Copied, MapWriter, class_of_schema, class_of_value, extend_run, is_text};
+use crate::operand::{self, Copied, MapWriter, class_of_schema, class_of_value, extend_run};
 use crate::plugin::{REPLACE_NULL_WITH_DEFAULT, Side, names, non_empty, replace_null_with_default, sided};
 
 const PURPOSE: &str = "mask fields";
@@ -103,7 +103,7 @@ impl<S: Side> Transform for MaskField<S> {
             let mut writer = RowWriter::start(out, plan.n_fields);
             for step in &plan.steps {
                 match step {
-                    Step::Copy(fields) => writer.copy_run(out, row, fields.clone()),
+                    Step::Copy(fields) => operand::copy_run(&mut writer, out, row, fields.clone())?,
                     Step::One(place, field) => {
                         let value = field.copied.value(row.get(*place).ok_or_else(operand::layout)?)?;
                         let value = match (&field.masked, value) {
@@ -151,7 +151,7 @@ impl Mask {
     fn map(&self, map: operand::Map<'_>, writer: &mut MapWriter, out: &mut Vec<u8>) -> Result<()> {
         writer.start(out);
         for (key, value) in map.pairs() {
-            if self.fields.iter().any(|field| is_text(key, field)) {
+            if self.fields.iter().any(|field| tape::is_string(key, field)) {
                 out.extend_from_slice(key);
                 writer.item(out);
                 self.masked_tape(Value::new(value).ok_or_else(operand::layout)?, out)?;

@@ -1,9 +1,8 @@
 //! What transforms work on: a struct where there is a schema, a map where there is none. Anything
 //! else is refused in Kafka Connect's words.
 
-use std::sync::Arc;
-
 use std::ops::Range;
+use std::sync::Arc;
 
 use cofferdam_sdk::rows::{List, Row, RowWriter};
 use cofferdam_sdk::tape::{self, Tag, Value};
@@ -34,7 +33,17 @@ pub(crate) fn null_struct(purpose: &str) -> Error {
 
 /// The fields of a struct.
 pub(crate) fn row(bytes: &[u8], n_fields: usize) -> Result<Row<'_>> {
-    Row::new(bytes, n_fields).ok_or_else(layout)
+    Row::trust(bytes, n_fields).ok_or_else(layout)
+}
+
+/// Appends fields of a row as they lie there.
+pub(crate) fn copy_run(
+    writer: &mut RowWriter,
+    out: &mut Vec<u8>,
+    row: Row<'_>,
+    fields: Range<usize>,
+) -> Result<()> {
+    writer.copy_run(out, row, fields).ok_or_else(layout)
 }
 
 /// A struct's schema without fields that has the name, version, doc and parameters of another: what
@@ -211,13 +220,8 @@ impl<'a> Map<'a> {
 
     /// The value of the text key `name`; none when there is none, tagged null for null.
     pub(crate) fn get(self, name: &str) -> Option<&'a [u8]> {
-        self.pairs().find_map(|(key, value)| is_text(key, name).then_some(value))
+        self.pairs().find_map(|(key, value)| tape::is_string(key, name).then_some(value))
     }
-}
-
-/// Whether a tagged value is this text.
-pub(crate) fn is_text(value: &[u8], text: &str) -> bool {
-    tape::string_bytes(value) == Some(text.as_bytes())
 }
 
 /// Writes a map on tape, with room that is used again for the next.

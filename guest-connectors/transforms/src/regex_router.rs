@@ -1,16 +1,13 @@
 //! RegexRouter: another topic for records whose topic matches.
 
-use std::collections::HashMap;
-
 use cofferdam_sdk::config::Validator;
-use cofferdam_sdk::{Config, ConfigDef, Flow, Key as ConfigKey, PluginInfo, Record, Result, Transform};
+use cofferdam_sdk::{
+    Config, ConfigDef, Flow, Key as ConfigKey, PluginInfo, Record, Result, Routes, Transform,
+};
 use fancy_regex::Regex;
 
 use crate::java_regex::{self, Replacement, WholeMatch};
 use crate::plugin::transform;
-
-/// Topics whose outcome is remembered; a connector that has more of them starts over.
-const CACHE_MAX: usize = 1000;
 
 /// Renames topics that match as a whole.
 pub(crate) struct RegexRouter {
@@ -18,31 +15,7 @@ pub(crate) struct RegexRouter {
     /// Java searches anew for what it replaces, and may find less than the whole.
     regex: Regex,
     replacement: Replacement,
-    /// By topic; none = it stays.
-    cache: HashMap<String, Option<String>>,
-    /// The topic that came last, which mostly comes again, and its outcome.
-    last: Option<(String, Option<String>)>,
-}
-
-impl RegexRouter {
-    fn route(&self, topic: &str) -> Result<Option<String>> {
-        if !self.whole.is_match(topic) {
-            return Ok(None);
-        }
-        self.replacement.replace_first(&self.regex, topic).map(Some)
-    }
-
-    fn outcome(&mut self, topic: &str) -> Result<Option<String>> {
-        if let Some(known) = self.cache.get(topic) {
-            return Ok(known.clone());
-        }
-        let outcome = self.route(topic)?;
-        if self.cache.len() >= CACHE_MAX {
-            self.cache.clear();
-        }
-        self.cache.insert(topic.to_owned(), outcome.clone());
-        Ok(outcome)
-    }
+    routes: Routes,
 }
 
 impl Transform for RegexRouter {
@@ -72,17 +45,15 @@ impl Transform for RegexRouter {
         let whole = WholeMatch::new("regex", pattern)?;
         let regex = java_regex::compile("regex", pattern)?;
         let replacement = Replacement::new(config.string("replacement")?, &regex);
-        Ok(Self { whole, regex, replacement, cache: HashMap::new(), last: None })
+        Ok(Self { whole, regex, replacement, routes: Routes::new() })
     }
 
+    #[inline]
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
-        let topic = record.topic();
-        if self.last.as_ref().is_none_or(|(last, _)| !record.topic_is(last)) {
-            self.last = Some((topic.to_owned(), self.outcome(topic)?));
-        }
-        if let Some((_, Some(routed))) = &self.last {
-            record.set_topic(routed);
-        }
+        let Self { whole, regex, replacement, routes } = self;
+        record.reroute(routes, |topic| {
+            if whole.is_match(topic) { replacement.replace_first(regex, topic).map(Some) } else { Ok(None) }
+        })?;
         Ok(Flow::Keep)
     }
 }

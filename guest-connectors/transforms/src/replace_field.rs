@@ -111,7 +111,7 @@ impl<S: Side> Transform for ReplaceField<S> {
             let mut writer = RowWriter::start(out, plan.n_kept);
             for step in &plan.steps {
                 match step {
-                    Step::Copy(fields) => writer.copy_run(out, row, fields.clone()),
+                    Step::Copy(fields) => operand::copy_run(&mut writer, out, row, fields.clone())?,
                     Step::One(place, field) => {
                         field.copy(row.get(*place).ok_or_else(operand::layout)?, &mut writer, out)?;
                     }

@@ -192,7 +192,7 @@ fn convert_in_map(
     writer.start(out);
     let mut found = false;
     for (key, value) in map.pairs() {
-        if operand::is_text(key, field) {
+        if tape::is_string(key, field) {
             found = true;
             out.extend_from_slice(key);
             writer.item(out);

@@ -1,7 +1,7 @@
 //! TopicNameMatches: true for records whose topic matches.
 
 use cofferdam_sdk::config::Validator;
-use cofferdam_sdk::{Config, ConfigDef, Key as ConfigKey, PluginInfo, Predicate, Record, Result};
+use cofferdam_sdk::{ByTopic, Config, ConfigDef, Key as ConfigKey, PluginInfo, Predicate, Record, Result};
 
 use crate::java_regex::WholeMatch;
 use crate::plugin::{non_empty, predicate};
@@ -9,8 +9,7 @@ use crate::plugin::{non_empty, predicate};
 /// Tells topics that match as a whole.
 pub(crate) struct TopicNameMatches {
     pattern: WholeMatch,
-    /// The topic that came last, which mostly comes again, and its answer.
-    last: Option<(String, bool)>,
+    answers: ByTopic<bool>,
 }
 
 impl Predicate for TopicNameMatches {
@@ -39,18 +38,11 @@ impl Predicate for TopicNameMatches {
 
     fn configure(config: &Config) -> Result<Self> {
         let pattern = non_empty("pattern", config.string("pattern")?)?;
-        Ok(Self { pattern: WholeMatch::new("pattern", pattern)?, last: None })
+        Ok(Self { pattern: WholeMatch::new("pattern", pattern)?, answers: ByTopic::new() })
     }
 
+    #[inline]
     fn test(&mut self, record: &Record<'_>) -> Result<bool> {
-        let topic = record.topic();
-        match &self.last {
-            Some((last, answer)) if last == topic => Ok(*answer),
-            _ => {
-                let answer = self.pattern.is_match(topic);
-                self.last = Some((topic.to_owned(), answer));
-                Ok(answer)
-            }
-        }
+        self.answers.get_or_try_insert(record, |topic| Ok(self.pattern.is_match(topic)))
     }
 }

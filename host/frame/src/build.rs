@@ -13,7 +13,7 @@ use crate::{ENTRY_BYTES, Entry, HEAD_BYTES, MAGIC, NONE, Span, TABLE_ROWS_MAX};
 pub struct Builder {
     /// Head placeholder, then the heap.
     bytes: Vec<u8>,
-    entries: Vec<u8>,
+    entries: Vec<[u8; ENTRY_BYTES]>,
     topics: Vec<(String, Span)>,
     source_partitions: Vec<(String, Span)>,
 }
@@ -25,25 +25,25 @@ impl Builder {
         // The entries are appended to the heap at the end: reserve both in one allocation.
         let mut bytes = Vec::with_capacity(HEAD_BYTES + heap_bytes + records * ENTRY_BYTES + 64);
         bytes.resize(HEAD_BYTES, 0);
-        Self { bytes, entries: Vec::with_capacity(records * ENTRY_BYTES), ..Self::default() }
+        Self { bytes, entries: Vec::with_capacity(records), ..Self::default() }
     }
 
     /// Number of records pushed.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len() / ENTRY_BYTES
+    pub const fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether no record was pushed.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Bytes that the finished frame would have now, tables aside.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.bytes.len().max(HEAD_BYTES) + self.entries.len()
+        self.bytes.len().max(HEAD_BYTES) + self.entries.len() * ENTRY_BYTES
     }
 
     /// Index of `name` in the topic table, added when new.
@@ -116,8 +116,9 @@ impl Builder {
     }
 
     /// Adds a record.
+    #[inline]
     pub fn push(&mut self, entry: &Entry) {
-        self.entries.extend_from_slice(&entry.to_bytes());
+        self.entries.push(entry.to_bytes());
     }
 
     /// The finished frame.
@@ -126,7 +127,7 @@ impl Builder {
         self.head();
         let count = self.len() as u32;
         let heap_end = self.bytes.len();
-        self.bytes.extend_from_slice(&self.entries);
+        self.bytes.extend_from_slice(self.entries.as_flattened());
         let topics_at = self.bytes.len();
         let tables = [&self.topics, &self.source_partitions];
         for (_, span) in tables.into_iter().flatten() {

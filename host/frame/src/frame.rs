@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ENTRY_BYTES, Entry, Flags, HEAD_BYTES, MAGIC, NONE, Position, SchemaId, Span};
+use crate::{ENTRY_BYTES, Entry, EntryRef, Flags, HEAD_BYTES, MAGIC, NONE, Position, SchemaId, Span};
 
 /// Why some bytes are not a frame. Names what is wrong and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,8 @@ impl<'a> Frame<'a> {
         let frame = Self::trust(bytes)?;
         frame.check_table("topics", frame.topics)?;
         frame.check_table("source partitions", frame.source_partitions)?;
-        for (index, entry) in frame.entries.iter().enumerate() {
-            frame
-                .check_entry(&Entry::from_bytes(entry))
-                .map_err(|part| Invalid::Record { index: index as u32, part })?;
+        for (index, entry) in frame.entries().enumerate() {
+            frame.check_entry(entry).map_err(|part| Invalid::Record { index: index as u32, part })?;
         }
         Ok(frame)
     }
@@ -162,6 +160,17 @@ impl<'a> Frame<'a> {
         self.entries.iter().map(move |bytes| Record { frame, entry: Entry::from_bytes(bytes) })
     }
 
+    /// The fixed parts of all records in order.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = EntryRef<'a>> + use<'a> {
+        self.entries.iter().map(EntryRef)
+    }
+
+    /// The headers of the record whose fixed part is `entry`.
+    #[must_use]
+    pub fn headers(&self, entry: EntryRef<'_>) -> Headers<'a> {
+        Headers { rest: self.bytes(entry.headers()).unwrap_or_default(), left: entry.n_headers() }
+    }
+
     /// Number of rows of the topic table.
     #[must_use]
     pub const fn n_topics(&self) -> usize {
@@ -198,7 +207,9 @@ impl<'a> Frame<'a> {
         if span.is_null() { None } else { slice(self.heap, span.at, span.len) }
     }
 
-    fn text(&self, span: Span) -> Option<&'a str> {
+    /// The text of `span`; none for null, for a span outside the heap and for what is not UTF-8.
+    #[must_use]
+    pub fn text(&self, span: Span) -> Option<&'a str> {
         std::str::from_utf8(self.bytes(span)?).ok()
     }
 
@@ -209,35 +220,37 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    fn check_entry(&self, entry: &Entry) -> Result<(), &'static str> {
+    fn check_entry(&self, entry: EntryRef<'_>) -> Result<(), &'static str> {
         let inside = |span: Span| span.is_null() || slice(self.heap, span.at, span.len).is_some();
         let keeps = Flags::KEEP_KEY.with(Flags::KEEP_VALUE).with(Flags::KEEP_HEADERS).0;
-        if usize::from(entry.topic) >= self.topics.0.len() {
+        let flags = entry.flags().0;
+        if usize::from(entry.topic()) >= self.topics.0.len() {
             return Err("topic");
         }
-        if entry.flags.0 & !Flags::ALL != 0 {
+        if flags & !Flags::ALL != 0 {
             return Err("set of flags");
         }
-        if entry.flags.0 & keeps != 0 && entry.src.is_none() {
+        if flags & keeps != 0 && entry.src().is_none() {
             return Err("source record: it keeps something of none");
         }
-        if !inside(entry.key) {
+        if !inside(entry.key()) {
             return Err("key");
         }
-        if !inside(entry.value) {
+        if !inside(entry.value()) {
             return Err("value");
         }
-        if let Position::Source(span) = entry.position
+        if let Position::Source(span) = entry.position()
             && (span.is_null() || self.text(span).is_none())
         {
             return Err("source offset");
         }
-        if entry.source_partition.is_some_and(|index| usize::from(index) >= self.source_partitions.0.len()) {
+        if entry.source_partition().is_some_and(|index| usize::from(index) >= self.source_partitions.0.len())
+        {
             return Err("source partition");
         }
-        if entry.n_headers > 0 {
-            let block = self.bytes(entry.headers).ok_or("header block")?;
-            let mut headers = Headers { rest: block, left: entry.n_headers };
+        if entry.n_headers() > 0 {
+            let block = self.bytes(entry.headers()).ok_or("header block")?;
+            let mut headers = Headers { rest: block, left: entry.n_headers() };
             while headers.left > 0 {
                 headers.step().ok_or("header")?;
             }

@@ -6,6 +6,7 @@
 //! text once, after which the accessors are infallible; the [`rows`] readers check as they go.
 
 mod build;
+pub mod bytes;
 pub mod datum;
 mod entry;
 mod frame;
@@ -18,7 +19,7 @@ pub mod values;
 
 pub use build::Builder;
 pub use datum::Datum;
-pub use entry::{Entry, Flags, Position, Span};
+pub use entry::{Entry, EntryRef, Flags, Position, Span};
 pub use frame::{Frame, Header, Headers, Invalid, Record};
 pub use schema::{Field, Kind, Schema, SchemaId, logical};
 

@@ -12,11 +12,25 @@ pub(crate) struct Ends<'a> {
     items: &'a [u8],
 }
 
+/// Items of a table that lie one after another.
+pub(crate) struct Run<'a> {
+    /// Where the first one starts.
+    pub(crate) start: u32,
+    pub(crate) ends: &'a [[u8; 4]],
+    /// Their bytes, in one piece.
+    pub(crate) items: &'a [u8],
+}
+
 impl<'a> Ends<'a> {
     /// `ends` of `n` items in front, then the items: a struct's row.
     pub(crate) fn leading(bytes: &'a [u8], n: usize) -> Option<Self> {
+        Self::trusted_leading(bytes, n)?.checked()
+    }
+
+    /// As [`Ends::leading`], for what was checked before.
+    pub(crate) fn trusted_leading(bytes: &'a [u8], n: usize) -> Option<Self> {
         let (ends, items) = bytes.split_at_checked(n.checked_mul(4)?)?;
-        Self { ends: ends.as_chunks().0, items }.checked()
+        Some(Self { ends: ends.as_chunks().0, items })
     }
 
     /// The items, then their ends, then their number: arrays and maps, whose writer does not know
@@ -45,8 +59,8 @@ impl<'a> Ends<'a> {
         self.ends.len()
     }
 
-    /// Items in a row: where the first starts, their ends, their bytes in one piece.
-    pub(crate) fn run(self, items: Range<usize>) -> Option<(u32, &'a [[u8; 4]], &'a [u8])> {
+    /// Items in a row.
+    pub(crate) fn run(self, items: Range<usize>) -> Option<Run<'a>> {
         let end = |word: &[u8; 4]| u32::from_le_bytes(*word) & !NULL_BIT;
         let start = match items.start.checked_sub(1) {
             None => 0,
@@ -54,7 +68,7 @@ impl<'a> Ends<'a> {
         };
         let ends = self.ends.get(items)?;
         let stop = ends.last().map_or(start, end);
-        Some((start, ends, self.items.get(start as usize..stop as usize)?))
+        Some(Run { start, ends, items: self.items.get(start as usize..stop as usize)? })
     }
 
     /// The item at `index`: none outside, `Some(None)` for null.

@@ -4,6 +4,7 @@
 //! The tags keep Java's types apart (an `Integer` is not a `Long`), since transforms and converters
 //! answer differently for them.
 
+use crate::bytes::same;
 use crate::rows::{self, List, ListWriter};
 
 /// First byte of a value.
@@ -130,13 +131,20 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn entry(self, key: &str) -> Option<&'a [u8]> {
         let Self::Map(list) = self else { return None };
-        pairs(list).find_map(|(name, value)| (string_bytes(name) == Some(key.as_bytes())).then_some(value))
+        pairs(list).find_map(|(name, value)| is_string(name, key).then_some(value))
     }
 }
 
 /// The pairs of a map, each key and value a tagged value.
 pub fn pairs(map: List<'_>) -> impl Iterator<Item = (&[u8], &[u8])> {
     (0..map.len() / 2).filter_map(move |pair| Some((map.get(pair * 2)??, map.get(pair * 2 + 1)??)))
+}
+
+/// Whether a tagged value is the string `text`.
+#[inline]
+#[must_use]
+pub fn is_string(value: &[u8], text: &str) -> bool {
+    string_bytes(value).is_some_and(|bytes| same(bytes, text.as_bytes()))
 }
 
 /// Text bytes of a tagged string, without the check that they are UTF-8.

@@ -78,15 +78,14 @@ pub(crate) fn check_frame(bytes: &[u8], expect: &Expect<'_>) -> Result<(), CallE
     // Batches use few schemas, mostly the one of the record before: only a change is looked up.
     let mut known: [SchemaId; 2] = [0, 0];
     let rows = [expect.key_format == Format::Rows, expect.value_format == Format::Rows];
-    for (index, record) in frame.iter().enumerate() {
-        if record.entry.src.is_some_and(|src| src >= expect.inputs) {
+    for (index, entry) in frame.entries().enumerate() {
+        if let Some(src) = entry.src().filter(|src| *src >= expect.inputs) {
             return Err(CallError::BadFrame(format!(
-                "record {index} comes from record {}, of a batch of {}",
-                record.entry.src.unwrap_or_default(),
+                "record {index} comes from record {src}, of a batch of {}",
                 expect.inputs
             )));
         }
-        let ids = [record.entry.key_schema, record.entry.value_schema];
+        let ids = [entry.key_schema(), entry.value_schema()];
         for ((id, known), rows) in ids.into_iter().zip(&mut known).zip(rows) {
             if rows && id != *known && id != 0 {
                 if expect.schemas.get(id).is_none() {

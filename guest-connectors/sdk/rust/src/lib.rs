@@ -153,6 +153,7 @@ mod sink;
 mod source;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod topics;
 mod transform;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
@@ -170,4 +171,5 @@ pub use record::{HeaderWriter, Part, Record};
 pub use schemas::BySchema;
 pub use sink::{Batch, Sink, SinkContext, SinkRecord, TopicOffset, TopicPartition};
 pub use source::{BatchWriter, NewRecord, Partition, Source, SourceContext, Topic};
+pub use topics::{ByTopic, Routes};
 pub use transform::{Flow, Predicate, PredicateError, Transform};

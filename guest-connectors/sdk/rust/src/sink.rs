@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::connector::{Connector, Copies};
 use crate::error::{BadRecord, Problem, Result};
 use crate::info::PluginInfo;
-use crate::record::Topics;
+use crate::topics::Topics;
 use crate::{SchemaId, host};
 
 /// A partition of a topic.
@@ -152,7 +152,7 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(frame: Frame<'a>) -> Self {
-        Self { frame, topics: Topics::of(&frame), bad: RefCell::default() }
+        Self { frame, topics: Topics::of(&frame, 0), bad: RefCell::default() }
     }
 
     /// Number of records.
@@ -172,7 +172,7 @@ impl<'a> Batch<'a> {
         self.frame.iter().enumerate().map(|(index, inner)| SinkRecord {
             inner,
             index: index as u32,
-            topic: self.topics.name(inner.entry.topic),
+            topic: self.topics.input(inner.entry.topic),
         })
     }
 

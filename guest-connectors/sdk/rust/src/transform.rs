@@ -5,7 +5,7 @@ use cofferdam_frame::{Builder, Frame};
 use crate::config::Config;
 use crate::error::{BadRecord, Error, Problem, Result};
 use crate::info::PluginInfo;
-use crate::record::{Buffers, Record, Topics};
+use crate::record::{Buffers, Record};
 
 /// What becomes of a record behind a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,21 +69,52 @@ pub trait Predicate: Sized + 'static {
 
 pub(crate) trait AnyTransform {
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow>;
+
+    /// Runs a whole batch through this transform alone, which spares a look-up of it for each record.
+    fn apply_all(&mut self, pass: &mut Pass<'_>) -> Result<()>;
 }
 
 impl<T: Transform> AnyTransform for T {
     fn apply(&mut self, record: &mut Record<'_>) -> Result<Flow> {
         Transform::apply(self, record)
     }
+
+    fn apply_all(&mut self, pass: &mut Pass<'_>) -> Result<()> {
+        pass.run(|record| Transform::apply(self, record).map_err(|error| (0, error)))
+    }
 }
 
 pub(crate) trait AnyPredicate {
     fn test(&mut self, record: &Record<'_>) -> Result<bool>;
+
+    /// Asks about a whole batch, as [`AnyTransform::apply_all`].
+    fn test_all<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        record: &mut Record<'a>,
+    ) -> Result<Vec<bool>, PredicateError>;
 }
 
 impl<P: Predicate> AnyPredicate for P {
     fn test(&mut self, record: &Record<'_>) -> Result<bool> {
         Predicate::test(self, record)
+    }
+
+    fn test_all<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        record: &mut Record<'a>,
+    ) -> Result<Vec<bool>, PredicateError> {
+        let mut answers = Vec::with_capacity(frame.len());
+        let mut bad = Vec::new();
+        for (index, input) in frame.entries().enumerate() {
+            record.load(index as u32, input);
+            match Predicate::test(self, record) {
+                Ok(answer) => answers.push(answer),
+                Err(error) => refuse(&mut bad, index as u32, 0, error)?,
+            }
+        }
+        if bad.is_empty() { Ok(answers) } else { Err(PredicateError::Bad(bad)) }
     }
 }
 
@@ -114,6 +145,7 @@ impl Step {
 pub(crate) struct Chain {
     steps: Vec<Step>,
     buffers: Buffers,
+    batches: u64,
     /// Bytes of the last output: the next one will be about as long.
     heap_hint: usize,
 }
@@ -129,26 +161,52 @@ impl Chain {
         if frame.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let mut topics = Topics::of(&frame);
-        let mut out = Builder::with_capacity(frame.len(), self.heap_hint + 64);
-        let mut bad = Vec::new();
-        let mut record = Record::new(frame, std::mem::take(&mut self.buffers));
-        for (index, input) in frame.iter().enumerate() {
+        self.batches += 1;
+        let mut pass = Pass {
+            frame,
+            record: Record::new(frame, self.batches, std::mem::take(&mut self.buffers)),
+            out: Builder::with_capacity(frame.len(), self.heap_hint + 64),
+            bad: Vec::new(),
+            last_step: self.steps.len().saturating_sub(1),
+        };
+        match self.steps.as_mut_slice() {
+            [Step { transform, condition: None }] => transform.apply_all(&mut pass)?,
+            steps => pass.run(|record| run(steps, record))?,
+        }
+        self.buffers = pass.record.into_buffers();
+        let out = pass.out.finish();
+        self.heap_hint = out.len().saturating_sub(frame.len() * cofferdam_frame::ENTRY_BYTES);
+        Ok((out, pass.bad))
+    }
+}
+
+/// A batch on its way through a chain.
+pub(crate) struct Pass<'a> {
+    frame: Frame<'a>,
+    record: Record<'a>,
+    out: Builder,
+    bad: Vec<BadRecord>,
+    /// The step that is named when a record cannot be written.
+    last_step: usize,
+}
+
+impl Pass<'_> {
+    /// Runs every record through `steps`, which answer with the step that failed.
+    #[inline]
+    fn run(&mut self, mut steps: impl FnMut(&mut Record<'_>) -> Result<Flow, (usize, Error)>) -> Result<()> {
+        for (index, input) in self.frame.entries().enumerate() {
             let index = index as u32;
-            record.load(index, input, &topics);
-            match run(&mut self.steps, &mut record) {
-                Ok(Flow::Drop) => {}
-                Ok(Flow::Keep) => match record.write(&mut topics, &mut out) {
-                    Ok(()) => {}
-                    Err(error) => refuse(&mut bad, index, self.steps.len().saturating_sub(1), error)?,
-                },
-                Err((step, error)) => refuse(&mut bad, index, step, error)?,
+            self.record.load(index, input);
+            let written = match steps(&mut self.record) {
+                Ok(Flow::Drop) => continue,
+                Ok(Flow::Keep) => self.record.write(&mut self.out).map_err(|error| (self.last_step, error)),
+                Err(failed) => Err(failed),
+            };
+            if let Err((step, error)) = written {
+                refuse(&mut self.bad, index, step, error)?;
             }
         }
-        self.buffers = record.into_buffers();
-        let out_bytes = out.finish();
-        self.heap_hint = out_bytes.len().saturating_sub(frame.len() * cofferdam_frame::ENTRY_BYTES);
-        Ok((out_bytes, bad))
+        Ok(())
     }
 }
 
@@ -156,28 +214,21 @@ impl Chain {
 pub(crate) struct Test {
     predicate: Box<dyn AnyPredicate>,
     buffers: Buffers,
+    batches: u64,
 }
 
 impl Test {
     pub(crate) fn new(predicate: Box<dyn AnyPredicate>) -> Self {
-        Self { predicate, buffers: Buffers::default() }
+        Self { predicate, buffers: Buffers::default(), batches: 0 }
     }
 
     pub(crate) fn test(&mut self, batch: &[u8]) -> Result<Vec<bool>, PredicateError> {
         let frame = trusted(batch)?;
-        let topics = Topics::of(&frame);
-        let mut record = Record::new(frame, std::mem::take(&mut self.buffers));
-        let mut answers = Vec::with_capacity(frame.len());
-        let mut bad = Vec::new();
-        for (index, input) in frame.iter().enumerate() {
-            record.load(index as u32, input, &topics);
-            match self.predicate.test(&record) {
-                Ok(answer) => answers.push(answer),
-                Err(error) => refuse(&mut bad, index as u32, 0, error)?,
-            }
-        }
+        self.batches += 1;
+        let mut record = Record::new(frame, self.batches, std::mem::take(&mut self.buffers));
+        let answers = self.predicate.test_all(&frame, &mut record);
         self.buffers = record.into_buffers();
-        if bad.is_empty() { Ok(answers) } else { Err(PredicateError::Bad(bad)) }
+        answers
     }
 }
 
