@@ -46,6 +46,7 @@ pub trait Converter: Sized + 'static {
     ///
     /// # Errors
     /// [`Error::BadRecord`] leaves this record to `errors.tolerance`; any other kind ends the call.
+    #[allow(clippy::wrong_self_convention, reason = "named as in the contract and in Kafka Connect")]
     fn from_connect(&mut self, datum: &Datum<'_>, out: &mut Vec<u8>) -> Result<Converted>;
 }
 

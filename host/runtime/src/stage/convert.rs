@@ -166,18 +166,14 @@ impl Converters {
             return Ok(Vec::new());
         }
         let outcomes = component.convert(direction, &items, tries).await?;
-        let mut outcomes = (0..items.len()).map(|index| outcomes.get(index));
+        let mut at = 0;
         let mut rebuild = Rebuild::copying(batch.frame());
         let (mut kept, mut failed) = (Vec::with_capacity(batch.len()), Vec::new());
         for (index, record) in batch.frame().iter().enumerate() {
-            // The next outcomes are those of this record's items.
             let n_items = n_items(batch, which, from, index, &record);
             let made: Result<Vec<Record<'_>>, Exception> =
-                outcomes.by_ref().take(n_items).fold(Ok(Vec::with_capacity(n_items)), |made, outcome| {
-                    let mut made = made?;
-                    made.push(outcome?);
-                    Ok(made)
-                });
+                (at..at + n_items).map(|item| outcomes.get(item)).collect();
+            at += n_items;
             match made {
                 Ok(made) => {
                     replace(&mut rebuild, &record, which, &made);
