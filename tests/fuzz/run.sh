@@ -46,7 +46,7 @@ for schemas in 00 01070a00 03020a00070b000b8a01 02070b00090a00 02070a000a0a00; d
 done
 for seed in tests/fuzz/seeds/json/*.json; do
   for options in 0 1 2 3; do
-    { printf "\\$options"; cat "$seed"; } >"$OUT/corpus/json/$(basename "$seed" .json)-$options"
+    { printf '%b' "\\$options"; cat "$seed"; } >"$OUT/corpus/json/$(basename "$seed" .json)-$options"
   done
 done
 

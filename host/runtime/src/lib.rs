@@ -2,7 +2,7 @@
 //!
 //! [`LocalWorker`] starts and stops connectors and tasks for the control path. A task is a loop that
 //! reads like its pipeline (`source.rs`, `sink.rs`); each step is a module of `stage/`, what becomes
-//! of failed records is decided in `errors/`. A [batch](batch) stays one frame all the way.
+//! of failed records is decided in `errors/`. A batch (`batch.rs`) stays one frame all the way.
 //!
 //! Nothing here knows why a task runs or who asked for it, and nothing is lost or left out without
 //! being counted and, where that is configured, reported.
