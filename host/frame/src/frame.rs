@@ -74,11 +74,25 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Invalid> {
+        Self::parse_with(bytes, |_, _| Ok(()))
+    }
+
+    /// As [`Frame::parse`], and lets `check` look at the fixed part of each record in the same pass, once it
+    /// is known to be sound.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, or what `check` answered.
+    #[inline]
+    pub fn parse_with<E: From<Invalid>>(
+        bytes: &'a [u8],
+        mut check: impl FnMut(usize, EntryRef<'a>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let frame = Self::trust(bytes)?;
         frame.check_table("topics", frame.topics)?;
         frame.check_table("source partitions", frame.source_partitions)?;
         for (index, entry) in frame.entries().enumerate() {
             frame.check_entry(entry).map_err(|part| Invalid::Record { index: index as u32, part })?;
+            check(index, entry)?;
         }
         Ok(frame)
     }
@@ -220,6 +234,7 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
+    #[inline]
     fn check_entry(&self, entry: EntryRef<'_>) -> Result<(), &'static str> {
         let inside = |span: Span| span.is_null() || slice(self.heap, span.at, span.len).is_some();
         let keeps = Flags::KEEP_KEY.with(Flags::KEEP_VALUE).with(Flags::KEEP_HEADERS).0;

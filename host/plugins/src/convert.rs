@@ -74,11 +74,10 @@ pub(crate) struct Expect<'a> {
 
 /// Checks a frame that a guest made. Nothing of it is trusted before.
 pub(crate) fn check_frame(bytes: &[u8], expect: &Expect<'_>) -> Result<(), CallError> {
-    let frame = Frame::parse(bytes).map_err(|error| CallError::BadFrame(error.to_string()))?;
     // Batches use few schemas, mostly the one of the record before: only a change is looked up.
     let mut known: [SchemaId; 2] = [0, 0];
     let rows = [expect.key_format == Format::Rows, expect.value_format == Format::Rows];
-    for (index, entry) in frame.entries().enumerate() {
+    Frame::parse_with(bytes, |index, entry| {
         if let Some(src) = entry.src().filter(|src| *src >= expect.inputs) {
             return Err(CallError::BadFrame(format!(
                 "record {index} comes from record {src}, of a batch of {}",
@@ -94,7 +93,8 @@ pub(crate) fn check_frame(bytes: &[u8], expect: &Expect<'_>) -> Result<(), CallE
                 *known = id;
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -270,6 +270,12 @@ pub enum CallError {
     Exhausted(String),
 }
 
+impl From<cofferdam_frame::Invalid> for CallError {
+    fn from(error: cofferdam_frame::Invalid) -> Self {
+        Self::BadFrame(error.to_string())
+    }
+}
+
 impl CallError {
     /// What a status shows: the message and, after a trap, the guest's backtrace.
     #[must_use]

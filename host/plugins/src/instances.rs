@@ -414,7 +414,7 @@ impl ConverterInstance {
 
 /// Each record of a converter's input has to be in its output or among the bad ones, once, in order.
 fn check_one_for_one(output: &[u8], bad: &[BadRecord], records: usize) -> Result<(), CallError> {
-    let output = Frame::trust(output).map_err(|error| CallError::BadFrame(error.to_string()))?;
+    let output = Frame::trust(output)?;
     let (mut made, mut bad) = (output.iter().peekable(), bad.iter().peekable());
     for index in 0..u32::try_from(records).unwrap_or(u32::MAX) {
         let is_bad = bad.next_if(|bad| bad.index == index).is_some();
@@ -438,5 +438,5 @@ fn check_one_for_one(output: &[u8], bad: &[BadRecord], records: usize) -> Result
 
 /// Records of a frame that the host built: only its head is read again.
 fn records_of(batch: &[u8]) -> Result<usize, CallError> {
-    Frame::trust(batch).map(|frame| frame.len()).map_err(|error| CallError::BadFrame(error.to_string()))
+    Ok(Frame::trust(batch)?.len())
 }
