@@ -76,7 +76,7 @@ impl Bench {
     }
 
     async fn create_or_change(&self, name: &str, config: GivenConfig) {
-        self.herder.put_connector(&name.into(), config).await.expect("a connector");
+        self.herder.put_connector_config(&name.into(), config).await.expect("a connector");
     }
 
     /// State of the connector and of its tasks, as one line.

@@ -250,6 +250,18 @@ impl Classified for Error {
     }
 }
 
+impl TransactionFault {
+    /// What ended a producer for good.
+    pub(crate) const fn of_fatal(cause: &Cause) -> Self {
+        match cause.code {
+            Code::RD_KAFKA_RESP_ERR__FENCED
+            | Code::RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+            | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => Self::Fenced,
+            _ => Self::Fatal,
+        }
+    }
+}
+
 // === impl Cause ===
 
 impl Cause {

@@ -47,6 +47,14 @@ impl Producer {
         self.aside("aborting a transaction", move |client| client.abort_transaction(ms(within))).await
     }
 
+    /// Why this producer will never write again; none while it can.
+    #[must_use]
+    pub fn end_of_transactions(&self) -> Option<Error> {
+        let cause = self.client().fatal()?;
+        let fault = TransactionFault::of_fatal(&cause);
+        Some(Error::Transaction { doing: "writing in a transaction", fault, cause })
+    }
+
     async fn aside(
         &self,
         doing: &'static str,

@@ -530,9 +530,6 @@ async fn committed(broker: &Broker, topic: &str, n: usize) -> Vec<Vec<u8>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_committed_is_seen_and_what_is_aborted_is_not() {
     let broker = Broker::new();
-    if !broker.has_transactions() {
-        return;
-    }
     let topic = broker.topic("transactions", 1).await;
     let producer = transactional(&broker, &broker.name("id")).await;
     producer.begin_transaction().await.unwrap();
@@ -547,9 +544,6 @@ async fn what_is_committed_is_seen_and_what_is_aborted_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_takes_over_an_id_fences_who_had_it() {
     let broker = Broker::new();
-    if !broker.has_transactions() {
-        return;
-    }
     let topic = broker.topic("fenced", 1).await;
     let id = broker.name("id");
     let zombie = transactional(&broker, &id).await;
@@ -568,9 +562,6 @@ async fn whoever_takes_over_an_id_fences_who_had_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_is_refused_leaves_nothing_but_to_abort() {
     let broker = Broker::new();
-    if !broker.has_transactions() {
-        return;
-    }
     let topic = broker.topic("refused", 1).await;
     let producer = transactional(&broker, &broker.name("id")).await;
     producer.begin_transaction().await.unwrap();

@@ -58,7 +58,10 @@ pub(crate) async fn run(task: Task) -> Result<(), Error> {
     }
     let mut source = Box::pin(Source::start(task, control)).await?;
     source.status.set(State::Running);
-    let result = source.work().await;
+    let mut result = source.work().await;
+    if let (Err(error), Some(transactions)) = (&mut result, &source.transactions) {
+        *error = transactions.explain(std::mem::replace(error, Error::Stopping));
+    }
     source.finish(result.is_ok()).await;
     match result {
         Err(Error::Stopping) => Ok(()),
@@ -295,7 +298,9 @@ async fn producer(
         Boundary::Interval(interval) => interval.unwrap_or(settings.offset_flush_interval),
         Boundary::Connector => return Err(Error::NoBoundary),
     };
-    for key in ["transactional.id", "enable.idempotence", "acks"].iter().filter(|key| overrides.contains_key(**key)) {
+    for key in
+        ["transactional.id", "enable.idempotence", "acks"].iter().filter(|key| overrides.contains_key(**key))
+    {
         tracing::warn!("producer.override.{key} is not heeded: exactly-once delivery rests on it");
     }
     let producer = start(settings.transactional_config(name, number, exactly_once.boundary, overrides))?;

@@ -84,6 +84,16 @@ impl Transactions {
         self.state == State::Open
     }
 
+    /// The same error, unless it only follows from that this producer is done for.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match self.producer.end_of_transactions() {
+            Some(end) if !matches!(error, Error::Stopping) => {
+                Error::Transaction { task: self.id.to_string(), error: end }
+            }
+            _ => error,
+        }
+    }
+
     /// Looks at what was polled before anything is done with it.
     pub(crate) fn check_input(&self, batch: &Batch) -> Result<(), Error> {
         let untracked = |record: cofferdam_frame::Record<'_>| {

@@ -36,7 +36,8 @@ impl WorkerSettings {
     ) -> ConfigMap {
         let mut config = self.producer_config(connector, task, overrides);
         let id = self.transactional_id(connector, task);
-        for (key, value) in [("transactional.id", id.as_str()), ("enable.idempotence", "true"), ("acks", "all")]
+        for (key, value) in
+            [("transactional.id", id.as_str()), ("enable.idempotence", "true"), ("acks", "all")]
         {
             config.insert(key.to_owned(), value.to_owned());
         }

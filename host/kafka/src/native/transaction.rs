@@ -1,7 +1,7 @@
 //! Transactions of a producer. All of these block, the first one for as long as it is told.
 
 use super::client::taken;
-use super::{Client, Code, sys};
+use super::{Client, sys};
 use crate::error::{Cause, TransactionFault};
 
 /// A refusal and what it leaves to do.
@@ -42,22 +42,16 @@ unsafe fn judged(error: *mut sys::rd_kafka_error_t) -> Result<(), Refusal> {
         return Ok(());
     }
     // SAFETY: not null and ours; it is read before `taken` frees it.
-    let (code, again, abort) = unsafe {
-        (
-            sys::rd_kafka_error_code(error),
-            sys::rd_kafka_error_is_retriable(error) != 0,
-            sys::rd_kafka_error_txn_requires_abort(error) != 0,
-        )
+    let (again, abort) = unsafe {
+        (sys::rd_kafka_error_is_retriable(error) != 0, sys::rd_kafka_error_txn_requires_abort(error) != 0)
     };
     // SAFETY: ours, and not used again.
     unsafe { taken(error) }.map_err(|cause| {
-        let fault = match code {
-            Code::RD_KAFKA_RESP_ERR__FENCED
-            | Code::RD_KAFKA_RESP_ERR_PRODUCER_FENCED
-            | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => TransactionFault::Fenced,
+        let fault = match TransactionFault::of_fatal(&cause) {
+            TransactionFault::Fenced => TransactionFault::Fenced,
             _ if again => TransactionFault::Again,
             _ if abort => TransactionFault::Abort,
-            _ => TransactionFault::Fatal,
+            fatal => fatal,
         };
         (fault, cause)
     })

@@ -28,11 +28,6 @@ impl Broker {
         translate(role, &all).for_embedded_broker()
     }
 
-    /// Whether transactions can be tried here.
-    pub(crate) fn has_transactions(&self) -> bool {
-        true
-    }
-
     pub(crate) fn admin(&self) -> Admin {
         Admin::new(&self.config(Role::Admin, &[])).unwrap()
     }
