@@ -254,8 +254,13 @@ impl Stores {
             ModeSettings::Distributed(own) => {
                 let [configs, offsets, statuses] =
                     ["configs", "offsets", "statuses"].map(|purpose| clients.config(Role::Log, purpose));
-                let (configs, offsets, statuses) = (configs?, offsets?, statuses?);
-                let parts = |config| KafkaParts { admin, config, supervisor };
+                let (mut configs, mut offsets, statuses) = (configs?, offsets?, statuses?);
+                let exactly_once = clients.settings.has_exactly_once();
+                if exactly_once {
+                    configs = configs.with("isolation.level", "read_committed");
+                    offsets = offsets.with("isolation.level", "read_committed");
+                }
+                let parts = |config| KafkaParts { admin, config, supervisor, exactly_once };
                 let (configs, offsets, statuses) = tokio::try_join!(
                     KafkaConfigStore::start(parts(&configs), &own.config_topic),
                     KafkaOffsetStore::start(parts(&offsets), &own.offset_topic),
@@ -265,7 +270,7 @@ impl Stores {
                     configs: Arc::new(configs),
                     offsets: Arc::new(offsets),
                     statuses: Arc::new(statuses),
-                    mode: Mode::Distributed { group_id: own.group_id.clone() },
+                    mode: Mode::Distributed { group_id: own.group_id.clone(), exactly_once },
                     // The only member of the group from its first generation on.
                     generation: 1,
                 })

@@ -1,10 +1,12 @@
 //! The keys that every connector has, and their typed form.
 
 mod defs;
+mod exactly_once;
 mod settings;
 mod topics;
 
 pub use defs::{common, predicate, sink, source, transform};
+pub use exactly_once::{Boundary, ExactlyOnceSettings};
 pub use settings::{
     ConnectorSettings, ConverterSettings, DlqSettings, ErrorSettings, PredicateSettings, Tolerance, Topics,
     TransformSettings,

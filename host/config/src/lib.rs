@@ -22,5 +22,6 @@ pub use regex::{full_match, java_full_regex, java_regex};
 pub use validate::{ConfigValue, KeyError, Parsed, class_not_found, invalid_value, missing_key};
 pub use value::{HIDDEN, Value, split_list};
 pub use worker::{
-    DistributedSettings, GuestSettings, Listener, Mode, ModeSettings, Scheme, TopicSettings, WorkerSettings,
+    DistributedSettings, ExactlyOnce, GuestSettings, Listener, Mode, ModeSettings, Scheme, TopicSettings,
+    WorkerSettings,
 };

@@ -7,7 +7,9 @@ mod listener;
 mod settings;
 
 pub use listener::{Listener, Scheme};
-pub use settings::{DistributedSettings, GuestSettings, Mode, ModeSettings, TopicSettings, WorkerSettings};
+pub use settings::{
+    DistributedSettings, ExactlyOnce, GuestSettings, Mode, ModeSettings, TopicSettings, WorkerSettings,
+};
 
 #[cfg(test)]
 #[allow(clippy::panic, reason = "tests")]

@@ -10,6 +10,7 @@ use cofferdam_storage::{ConfigStore, ConnectorEntry, StatusStore};
 use cofferdam_worker_api::{Failure, Listener as _, Worker};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::fencing::fence;
 use crate::local::status_of;
 use crate::plan::{
     Action, Running, RunningConnector, RunningTask, must_publish, plan, task_connector_config,
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) configs: Arc<dyn ConfigStore>,
     pub(crate) statuses: Arc<dyn StatusStore>,
     pub(crate) reporter: Arc<Reporter>,
+    /// Whether sources deliver exactly once.
+    pub(crate) exactly_once: bool,
 }
 
 /// The control task of one connector.
@@ -205,11 +208,19 @@ impl Control {
 
     async fn start_tasks(&mut self, wanted: &ConnectorEntry, ids: &[u32]) {
         let connector_config = task_connector_config(wanted);
+        let fenced = fence(&self.shared, &self.name, wanted, connector_config, &self.running.tasks).await;
         for id in ids {
             let Some(config) = wanted.tasks.as_ref().and_then(|tasks| tasks.get(*id as usize)) else {
                 continue;
             };
-            self.shared.worker.start_task(&self.task(*id), connector_config, config, wanted.target).await;
+            match &fenced {
+                Ok(()) => {
+                    let task = self.task(*id);
+                    self.shared.worker.start_task(&task, connector_config, config, wanted.target).await;
+                }
+                // A task beside one that may still write would deliver twice.
+                Err(trace) => self.shared.reporter.task(&self.task(*id), State::Failed, Some(trace.clone())),
+            }
             let task = RunningTask { connector_config: connector_config.clone(), config: config.clone() };
             self.running.tasks.insert(*id, task);
         }

@@ -25,6 +25,7 @@ struct Table {
     connectors: BTreeMap<ConnectorName, ConfigMap>,
     tasks: BTreeMap<TaskId, Task>,
     start_faults: HashMap<ConnectorName, String>,
+    fence_faults: HashMap<ConnectorName, String>,
     task_config_faults: HashMap<ConnectorName, (u32, Class)>,
     n_tasks: HashMap<ConnectorName, usize>,
 }
@@ -44,6 +45,15 @@ impl DoubleWorker {
     /// Makes starts of the connector fail, or succeed again.
     pub fn fail_start(&self, name: &str, reason: Option<&str>) {
         let faults = &mut self.table().start_faults;
+        match reason {
+            Some(reason) => _ = faults.insert(name.into(), reason.to_owned()),
+            None => _ = faults.remove(name),
+        }
+    }
+
+    /// Makes fencing of the connector's tasks fail, or succeed again.
+    pub fn fail_fencing(&self, name: &str, reason: Option<&str>) {
+        let faults = &mut self.table().fence_faults;
         match reason {
             Some(reason) => _ = faults.insert(name.into(), reason.to_owned()),
             None => _ = faults.remove(name),
@@ -189,6 +199,16 @@ impl Worker for DoubleWorker {
                 self.listener.topic(id, topic);
             }
         }
+    }
+
+    async fn fence_tasks(&self, ids: &[TaskId], _connector_config: &ConfigMap) -> Result<(), Failure> {
+        for id in ids {
+            self.note(format!("fence {id}"));
+            if let Some(fault) = self.table().fence_faults.get(&id.connector) {
+                return Err(failure(fault, Class::Retriable));
+            }
+        }
+        Ok(())
     }
 
     async fn stop_tasks(&self, ids: &[TaskId]) {

@@ -26,6 +26,7 @@ mod dispatch;
 pub mod double;
 mod embed;
 mod error;
+mod fencing;
 mod local;
 mod plan;
 mod report;

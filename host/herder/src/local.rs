@@ -37,6 +37,8 @@ pub enum Mode {
     Distributed {
         /// The group's id.
         group_id: String,
+        /// Whether sources deliver exactly once.
+        exactly_once: bool,
     },
 }
 
@@ -106,7 +108,9 @@ pub fn start(parts: HerderParts) -> Arc<LocalHerder> {
     };
     _ = supervisor.spawn(TaskKind::StatusWriter, "", writer.run(reports.queue, written.clone()));
 
-    let shared = Arc::new(Shared { worker, configs, statuses, reporter: reports.reporter });
+    let exactly_once = matches!(parts.mode, Mode::Distributed { exactly_once: true, .. });
+    let reporter = reports.reporter;
+    let shared = Arc::new(Shared { worker, configs, statuses, reporter, exactly_once });
     let (notes, to_do) = mpsc::unbounded_channel();
     let herder = Arc::new(LocalHerder {
         shared: Arc::clone(&shared),

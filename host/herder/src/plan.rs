@@ -179,6 +179,7 @@ mod tests {
             target,
             tasks: tasks.map(|tasks| tasks.iter().map(|task| config(task)).collect()),
             applied_config: tasks.map(|_| config(version)),
+            ..ConnectorEntry::default()
         }
     }
 

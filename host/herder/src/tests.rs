@@ -30,7 +30,11 @@ impl Bench {
     }
 
     fn distributed() -> Self {
-        Self::over(Mode::Distributed { group_id: "workers".into() }, Arc::default(), Arc::default())
+        Self::over(Self::member(false), Arc::default(), Arc::default())
+    }
+
+    fn member(exactly_once: bool) -> Mode {
+        Mode::Distributed { group_id: "workers".into(), exactly_once }
     }
 
     /// A worker started over stores that exist.
@@ -69,6 +73,10 @@ impl Bench {
 
     async fn create(&self, name: &str, config: GivenConfig) {
         self.herder.create_connector(&name.into(), config, None).await.expect("a connector");
+    }
+
+    async fn create_or_change(&self, name: &str, config: GivenConfig) {
+        self.herder.put_connector_config(&name.into(), config).await.expect("a connector");
     }
 
     /// State of the connector and of its tasks, as one line.

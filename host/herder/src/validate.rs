@@ -201,7 +201,7 @@ impl Validator<'_> {
 
     /// A sink's consumer group must not be the one that workers meet in.
     fn group_fault(&self, config: &ConfigMap) -> Option<(String, String)> {
-        let Mode::Distributed { group_id } = self.mode else { return None };
+        let Mode::Distributed { group_id, .. } = self.mode else { return None };
         let key = format!("{}group.id", connector::CONSUMER_OVERRIDE);
         match config.get(&key) {
             Some(group) => (group == group_id).then(|| {
@@ -220,14 +220,14 @@ impl Validator<'_> {
     }
 
     fn exactly_once_faults(&self, config: &ConfigMap) -> Vec<(String, String)> {
-        if matches!(self.mode, Mode::Standalone) {
-            return Vec::new();
-        }
+        let Mode::Distributed { exactly_once, .. } = self.mode else { return Vec::new() };
         let is = |key: &str, value: &str| {
             config.get(key).is_some_and(|given| given.trim().eq_ignore_ascii_case(value))
         };
         let mut faults = Vec::new();
-        if is("exactly.once.support", "required") {
+        // A source that cannot says so in its own checks, under this key; of all others a record without
+        // an offset is what fails them.
+        if is("exactly.once.support", "required") && !exactly_once {
             faults.push((
                 "exactly.once.support".to_owned(),
                 "This worker does not have exactly-once source support enabled.".to_owned(),

@@ -161,6 +161,17 @@ pub enum Error {
         #[source]
         cause: Cause,
     },
+    /// A step of a transaction.
+    #[error("{doing}")]
+    Transaction {
+        /// The step.
+        doing: &'static str,
+        /// What is left to do.
+        fault: TransactionFault,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
     /// The reader of a log has ended.
     #[error("the reader of topic {topic} has ended")]
     LogEnded {
@@ -169,10 +180,33 @@ pub enum Error {
     },
 }
 
+/// What a failed step of a transaction leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionFault {
+    /// The same step may be tried again, and goes on where it was.
+    Again,
+    /// The transaction has to be aborted; the producer can begin another one.
+    Abort,
+    /// Another producer has the transactional id, or the transaction took too long: this producer
+    /// will never write again.
+    Fenced,
+    /// The producer cannot go on.
+    Fatal,
+}
+
 /// The result of an operation.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// What a failed step of a transaction leaves to do; none for other operations.
+    #[must_use]
+    pub const fn transaction_fault(&self) -> Option<TransactionFault> {
+        match self {
+            Self::Transaction { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
+
     fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Settings(_) | Self::Pattern { .. } | Self::NoTopic { .. } | Self::LogEnded { .. } => None,
@@ -189,6 +223,7 @@ impl Error {
             | Self::Seek { cause, .. }
             | Self::Consume { cause, .. }
             | Self::Produce { cause, .. }
+            | Self::Transaction { cause, .. }
             | Self::Flush { cause, .. }
             | Self::CreateTopic { cause, .. }
             | Self::TopicConfig { cause, .. }
@@ -202,6 +237,7 @@ impl Classified for Error {
         match self {
             Self::Settings(_) | Self::Pattern { .. } => Class::Config,
             Self::NoTopic { .. } => Class::NotFound,
+            Self::Transaction { fault: TransactionFault::Fenced, .. } => Class::Fatal,
             _ => self.cause().map_or(Class::Fatal, |cause| cause.class),
         }
     }
@@ -210,6 +246,18 @@ impl Classified for Error {
         match self {
             Self::Settings(_) | Self::Pattern { .. } | Self::NoTopic { .. } => Blame::User,
             _ => self.cause().map_or(Blame::Host, |cause| cause.blame),
+        }
+    }
+}
+
+impl TransactionFault {
+    /// What ended a producer for good.
+    pub(crate) const fn of_fatal(cause: &Cause) -> Self {
+        match cause.code {
+            Code::RD_KAFKA_RESP_ERR__FENCED
+            | Code::RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+            | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => Self::Fenced,
+            _ => Self::Fatal,
         }
     }
 }

@@ -16,11 +16,12 @@ mod events;
 mod log;
 mod native;
 mod producer;
+mod transaction;
 
 pub use admin::{Admin, Created, NewTopic, OffsetSpec};
 pub use config::{ClientConfig, Role, Translated};
 pub use consumer::{Consumer, Event};
 pub use delivery::{Delivery, DeliveryFailure};
-pub use error::{Cause, Error, Refused};
+pub use error::{Cause, Error, Refused, TransactionFault};
 pub use log::{LogRecord, LogSettings, TopicLog};
 pub use producer::{Producer, SendError};

@@ -49,6 +49,9 @@ pub struct LogSettings {
     pub config: ClientConfig,
     /// How long the topic's partitions may take to become known.
     pub start_timeout: Duration,
+    /// Whether the start waits for the log's end. With `read_committed` that is to wait for
+    /// transactions that a worker left open; whoever goes on to fence them must not wait first.
+    pub read_at_start: bool,
 }
 
 /// Reads a compacted topic from its beginning and follows it; writes to it.
@@ -124,7 +127,9 @@ impl TopicLog {
             writing: tokio::sync::Mutex::default(),
             _stop: stop.drop_guard(),
         };
-        log.read_to_end().await?;
+        if settings.read_at_start {
+            log.read_to_end().await?;
+        }
         Ok(log)
     }
 

@@ -120,6 +120,10 @@ impl Producer {
         })
     }
 
+    pub(crate) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
     /// What is wrong with the connection, for status pages.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {

@@ -18,7 +18,7 @@ use cofferdam_api::{Class, Classified as _, TopicOffset, TopicPartition};
 use cofferdam_frame::Frame;
 use cofferdam_kafka::{
     Admin, ClientConfig, Consumer, Created, Delivery, Error, Event, LogSettings, NewTopic, OffsetSpec,
-    Producer, Role, TopicLog,
+    Producer, Role, TopicLog, TransactionFault,
 };
 use cofferdam_stdx::Supervisor;
 use support::{Broker, Member, Row, WAIT};
@@ -425,6 +425,7 @@ async fn open(broker: &Broker, topic: &str, supervisor: &Supervisor) -> (TopicLo
         topic: topic.to_owned(),
         config: broker.config(Role::Log, &[("group.id", "connect-cluster")]),
         start_timeout: WAIT,
+        read_at_start: true,
     };
     let note = Arc::clone(&seen);
     let log = TopicLog::start(settings, supervisor, move |record| {
@@ -473,6 +474,7 @@ async fn a_log_without_a_topic_is_an_error() {
         topic: "no good!".into(),
         config: broker.config(Role::Log, &[]),
         start_timeout: Duration::from_millis(300),
+        read_at_start: true,
     };
     let error =
         TopicLog::start(settings, &Supervisor::new(), |_| {}).await.err().expect("there is no such topic");
@@ -510,4 +512,71 @@ async fn an_idle_fetch_waits_until_something_is_written() {
     assert_eq!(member.read(1).await.len(), 1);
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     drop(member);
+}
+
+/// A producer that owns `id` when this returns.
+async fn transactional(broker: &Broker, id: &str) -> Producer {
+    let settings = [("transactional.id", id), ("transaction.timeout.ms", "30000")];
+    let producer = Producer::new(&broker.config(Role::Producer, &settings)).unwrap();
+    producer.init_transactions(WAIT).await.unwrap();
+    producer
+}
+
+async fn committed(broker: &Broker, topic: &str, n: usize) -> Vec<Vec<u8>> {
+    let mut member = Member::join(broker, topic, &[("isolation.level", "read_committed")]).await;
+    member.read(n).await.into_iter().filter_map(|row| row.value).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_seen_and_what_is_aborted_is_not() {
+    let broker = Broker::new();
+    let topic = broker.topic("transactions", 1).await;
+    let producer = transactional(&broker, &broker.name("id")).await;
+    producer.begin_transaction().await.unwrap();
+    produce(&producer, &topic, &[Row::number(1), Row::number(2)]).await;
+    producer.abort_transaction(WAIT).await.unwrap();
+    producer.begin_transaction().await.unwrap();
+    produce(&producer, &topic, &[Row::number(3)]).await;
+    producer.commit_transaction(WAIT).await.unwrap();
+    assert_eq!(committed(&broker, &topic, 1).await, [b"00000003".to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_over_an_id_fences_who_had_it() {
+    let broker = Broker::new();
+    let topic = broker.topic("fenced", 1).await;
+    let id = broker.name("id");
+    let zombie = transactional(&broker, &id).await;
+    zombie.begin_transaction().await.unwrap();
+    produce(&zombie, &topic, &[Row::number(1)]).await;
+    let heir = transactional(&broker, &id).await;
+    let error = zombie.commit_transaction(WAIT).await.err().expect("it is fenced");
+    assert_eq!(error.transaction_fault(), Some(TransactionFault::Fenced), "{error:?}");
+    assert_eq!(error.class(), Class::Fatal);
+    heir.begin_transaction().await.unwrap();
+    produce(&heir, &topic, &[Row::number(2)]).await;
+    heir.commit_transaction(WAIT).await.unwrap();
+    assert_eq!(committed(&broker, &topic, 1).await, [b"00000002".to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_refused_leaves_nothing_but_to_abort() {
+    let broker = Broker::new();
+    let topic = broker.topic("refused", 1).await;
+    let producer = transactional(&broker, &broker.name("id")).await;
+    producer.begin_transaction().await.unwrap();
+    produce(&producer, &topic, &[Row::number(1)]).await;
+    // There is no such partition.
+    let bytes = support::frame(&topic, &[Row { partition: 7, ..Row::number(2) }]);
+    let delivery = Delivery::new(Arc::default());
+    let sent = producer.send(&Frame::parse(&bytes).unwrap(), &[Arc::clone(&delivery)], &[0]).await;
+    if sent.is_ok() {
+        let error = producer.commit_transaction(WAIT).await.err().expect("a record was not delivered");
+        assert_eq!(error.transaction_fault(), Some(TransactionFault::Abort), "{error:?}");
+    }
+    producer.abort_transaction(WAIT).await.unwrap();
+    producer.begin_transaction().await.unwrap();
+    produce(&producer, &topic, &[Row::number(3)]).await;
+    producer.commit_transaction(WAIT).await.unwrap();
+    assert_eq!(committed(&broker, &topic, 1).await, [b"00000003".to_vec()]);
 }

@@ -1,10 +1,11 @@
 //! Why a connector or task cannot go on.
 
 use cofferdam_api::{Blame, Class, Classified};
+use cofferdam_kafka::TransactionFault;
 use cofferdam_plugins::CallError;
 use cofferdam_worker_api::Failure;
 
-use crate::errors::{CONFIG, CONNECT, DATA, Exception, KAFKA};
+use crate::errors::{CONFIG, CONNECT, DATA, Exception, FENCED, KAFKA};
 
 /// The end of a connector or task, by the operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,32 @@ pub enum Error {
     /// A record cannot even be handed to the producer.
     #[error("Unrecoverable exception trying to send")]
     Send(#[source] cofferdam_kafka::SendError),
+    /// A transaction cannot be begun or committed.
+    #[error("{}", transaction_text(task, error))]
+    Transaction {
+        /// The task.
+        task: String,
+        /// Why.
+        #[source]
+        error: cofferdam_kafka::Error,
+    },
+    /// Source offsets cannot be written in a transaction.
+    #[error("the offsets cannot be written")]
+    Offsets(#[source] cofferdam_storage::Error),
+    /// A record without an offset comes again after a restart, or never.
+    #[error(
+        "the connector polled a record without source partition and offset, which cannot be delivered exactly once; \
+         set exactly.once.support=requested to take it as it is"
+    )]
+    Untracked,
+    /// The connector wants to end its transactions itself, and has no way to.
+    #[error(
+        "transaction.boundary=connector: connectors cannot define their transactions here; use poll or interval"
+    )]
+    NoBoundary,
+    /// It would wait for its own transaction.
+    #[error("Source tasks may not produce to their own offsets topics when exactly-once support is enabled")]
+    OwnOffsetsTopic,
     /// The dead letter queue's topic is not there and cannot be made.
     #[error("Could not initialize dead letter queue with topic={topic}")]
     DeadLetterTopic {
@@ -153,6 +180,18 @@ impl Thrown {
     }
 }
 
+fn transaction_text(task: &str, error: &cofferdam_kafka::Error) -> String {
+    if error.transaction_fault() == Some(TransactionFault::Fenced) {
+        return format!(
+            "The task {task} was fenced: another producer took over its transactional id, or it was unable to finish \
+             writing records to Kafka before its producer transaction expired. In the latter case increase \
+             producer.override.transaction.timeout.ms, or decrease transaction.boundary.interval.ms, or use the 'poll' \
+             transaction boundary."
+        );
+    }
+    format!("Failed to flush offsets and/or records for task {task}")
+}
+
 fn join(problems: &[(String, String)]) -> String {
     let one = |(key, text): &(String, String)| {
         if key.is_empty() || text.contains(key.as_str()) { text.clone() } else { format!("{key}: {text}") }
@@ -175,6 +214,11 @@ impl Error {
             }
             // Kafka Connect shows what start and poll threw as it is.
             Self::Guest { error, .. } => Exception::from_call(error),
+            Self::Transaction { error, .. }
+                if error.transaction_fault() == Some(TransactionFault::Fenced) =>
+            {
+                Exception::new(CONNECT, self.to_string()).caused_by(Exception::from_error(FENCED, error))
+            }
             Self::Put(error) => {
                 Exception::new(CONNECT, self.to_string()).caused_by(Exception::from_call(error))
             }
@@ -196,9 +240,13 @@ impl Error {
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Settings(_) | Self::Converter { .. } => Class::Config,
+            Self::Settings(_) | Self::Converter { .. } | Self::NoBoundary | Self::OwnOffsetsTopic => {
+                Class::Config
+            }
+            Self::Offsets(error) => error.class(),
             Self::UnknownClass { .. } | Self::NotStarted(_) => Class::NotFound,
             Self::Kafka { error, .. }
+            | Self::Transaction { error, .. }
             | Self::CreateTopic { error, .. }
             | Self::DeadLetterTopic { error, .. } => error.class(),
             Self::Send(error) => error.error.class(),
@@ -207,6 +255,7 @@ impl Classified for Error {
             Self::Panic(_) => Class::Bug,
             Self::Stopping => Class::Retriable,
             Self::UnusableBatch(_)
+            | Self::Untracked
             | Self::SendCallback(_)
             | Self::DeadLetter { .. }
             | Self::TooManyTasks { .. } => Class::Fatal,
@@ -215,16 +264,21 @@ impl Classified for Error {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Settings(_) | Self::UnknownClass { .. } | Self::Converter { .. } | Self::NotStarted(_) => {
-                Blame::User
-            }
+            Self::Settings(_)
+            | Self::UnknownClass { .. }
+            | Self::Converter { .. }
+            | Self::NotStarted(_)
+            | Self::NoBoundary
+            | Self::OwnOffsetsTopic => Blame::User,
+            Self::Offsets(error) => error.blame(),
             Self::Kafka { error, .. }
+            | Self::Transaction { error, .. }
             | Self::CreateTopic { error, .. }
             | Self::DeadLetterTopic { error, .. } => error.blame(),
             Self::Send(error) => error.error.blame(),
             Self::Guest { error, .. } | Self::Put(error) => error.blame(),
             Self::Tolerance(_) => Blame::User,
-            Self::UnusableBatch(_) | Self::TooManyTasks { .. } => Blame::Guest,
+            Self::UnusableBatch(_) | Self::Untracked | Self::TooManyTasks { .. } => Blame::Guest,
             Self::SendCallback(_) | Self::DeadLetter { .. } => Blame::Broker,
             Self::Panic(_) | Self::Stopping => Blame::Host,
         }

@@ -13,6 +13,7 @@ mod connector;
 mod control;
 mod error;
 mod errors;
+mod fence;
 mod hooks;
 mod offsets;
 mod sink;
@@ -20,6 +21,7 @@ mod source;
 mod stage;
 mod stock;
 mod task;
+mod transaction;
 mod worker;
 
 pub use error::{Error, Thrown};

@@ -2,9 +2,14 @@
 //!
 //! Invariants: an offset is committed only when every record up to it is in Kafka (or was dropped on
 //! purpose), and the guest hears of it only when the offset itself is stored. Whatever ends the task,
-//! what has arrived by then is committed.
+//! what has arrived by then is committed. In transactions (exactly-once) it is committed when the task
+//! is told to end, and aborted when it fails.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use cofferdam_api::{State, TargetState};
+use cofferdam_config::connector::Boundary;
 use cofferdam_converters::Format;
 use cofferdam_kafka::{Producer, Role};
 use tokio::time::sleep_until;
@@ -21,6 +26,7 @@ use crate::stage::produce::Produce;
 use crate::stage::topics::TopicCreation;
 use crate::stage::transform::Work;
 use crate::task::{Status, Task};
+use crate::transaction::{Transactions, take_over};
 
 /// Everything leaves for the topic as bytes.
 const TOPIC: Needs = Needs { key: Some(Format::Raw), value: Some(Format::Raw), headers: Some(Format::Raw) };
@@ -38,6 +44,8 @@ struct Source {
     produce: Produce,
     schedule: Schedule,
     commit: Commit,
+    /// None when records and offsets are written each on their own.
+    transactions: Option<Transactions>,
     task: Task,
 }
 
@@ -50,8 +58,11 @@ pub(crate) async fn run(task: Task) -> Result<(), Error> {
     }
     let mut source = Box::pin(Source::start(task, control)).await?;
     source.status.set(State::Running);
-    let result = source.work().await;
-    source.finish().await;
+    let mut result = source.work().await;
+    if let (Err(error), Some(transactions)) = (&mut result, &source.transactions) {
+        *error = transactions.explain(std::mem::replace(error, Error::Stopping));
+    }
+    source.finish(result.is_ok()).await;
     match result {
         Err(Error::Stopping) => Ok(()),
         result => result,
@@ -63,14 +74,9 @@ impl Source {
         let converters = task.converters(Order::HeadersFirst).await?;
         let chain = Chain::start(&task.plugins, &task.connector.transforms, &task.spec()).await?;
         let reporter = task.reporter(None);
-        let config = task.settings.producer_config(
-            task.id.connector.as_str(),
-            task.id.task,
-            &task.connector.producer_overrides,
-        );
-        let doing = "the producer of this task could not be started";
-        let producer = Producer::new(&task.client(Role::Producer, &config)?);
-        let producer = producer.map_err(|error| Error::Kafka { doing, error })?;
+        let (producer, transactions) = producer(&task, &control).await?;
+        let interval = transactions.as_ref().map_or(task.settings.offset_flush_interval, |(_, every)| *every);
+        let transactions = transactions.map(|(transactions, _)| transactions);
         let mut instance =
             task.plugins.source(task.spec()).await.map_err(|error| task.guest("start", error))?;
         instance.start().await.map_err(|error| task.guest("start", error))?;
@@ -87,15 +93,17 @@ impl Source {
                 task.listener.clone(),
                 task.metrics.clone(),
                 reporter.tolerates(),
+                transactions.is_some(),
             ),
             reporter,
-            schedule: Schedule::new(task.settings.offset_flush_interval),
+            schedule: Schedule::new(interval),
             commit: Commit::new(
                 task.id.clone(),
                 task.offsets.clone(),
                 task.settings.offset_flush_timeout,
                 task.metrics.clone(),
             ),
+            transactions,
             task,
         })
     }
@@ -118,13 +126,32 @@ impl Source {
             return Ok(());
         }
         let Some(mut batch) = self.poll().await? else { return Ok(()) };
+        if let Some(transactions) = &self.transactions {
+            transactions.check_input(&batch)?;
+        }
         self.prepare(&mut batch).await?;
         if let Some(topics) = &mut self.topics {
             topics.ensure(&batch, &mut self.control).await?;
         }
+        if let Some(transactions) = &mut self.transactions {
+            // What is aborted need not be sent.
+            self.reporter.raise(&mut batch).await?;
+            transactions.begin_for(&batch).await?;
+        }
         // What failed without tolerance has cut the batch off: the records before it still go.
-        self.produce.send(&mut batch, &mut self.reporter, &mut self.control).await?;
-        self.reporter.raise(&mut batch).await
+        let sent = self.produce.send(&mut batch, &mut self.reporter, &mut self.control).await;
+        if let Err(error @ Error::Send(_)) = sent {
+            // In transactions the first record that was given up keeps all others from being sent.
+            return self.produce.check(&self.reporter).and(Err(error));
+        }
+        sent?;
+        self.reporter.raise(&mut batch).await?;
+        // A batch of which nothing is left is no transaction: its offsets go with the next one, or when
+        // offsets are due.
+        match &self.transactions {
+            Some(transactions) if transactions.each_batch() && transactions.is_open() => self.commit().await,
+            _ => Ok(()),
+        }
     }
 
     async fn poll(&mut self) -> Result<Option<Batch>, Error> {
@@ -167,7 +194,10 @@ impl Source {
             () = self.control.changed_from(TargetState::Started) => {}
         }
         // Groups that have arrived make room when they are taken out.
-        self.commit.add(self.produce.take_committable(&mut self.reporter));
+        let arrived = self.produce.take_committable(&mut self.reporter);
+        if self.transactions.is_none() {
+            self.commit.add(arrived);
+        }
         Ok(false)
     }
 
@@ -176,8 +206,25 @@ impl Source {
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
-        self.commit.add(self.produce.take_committable(&mut self.reporter));
-        let stored = self.commit.write().await;
+        let arrived = self.produce.take_committable(&mut self.reporter);
+        let stored = match &mut self.transactions {
+            None => {
+                self.commit.add(arrived);
+                self.commit.write().await
+            }
+            Some(transactions) => {
+                self.produce.check(&self.reporter)?;
+                let committed = transactions.commit(self.produce.take_unsaved(), &self.control).await;
+                // What became of a record says more than that it spoilt the transaction.
+                if committed.is_err() {
+                    self.produce.check(&self.reporter)?;
+                }
+                let committed = committed?;
+                // All of it has arrived.
+                self.produce.take_committable(&mut self.reporter);
+                committed
+            }
+        };
         self.schedule.done();
         if stored.is_empty() {
             return Ok(());
@@ -209,11 +256,17 @@ impl Source {
         Ok(())
     }
 
-    /// The end, whatever its reason: wait for what is on its way, commit it, let the guest go.
-    async fn finish(&mut self) {
-        self.produce.drain(self.task.settings.offset_flush_timeout).await;
-        if let Err(error) = self.commit().await {
-            tracing::warn!("the source failed in its last commit: {error}");
+    /// The end, whatever its reason: wait for what is on its way, commit it, let the guest go. A
+    /// transaction is committed only when nothing is wrong with the task.
+    async fn finish(&mut self, is_well: bool) {
+        if self.transactions.is_none() || is_well {
+            self.produce.drain(self.task.settings.offset_flush_timeout).await;
+            if let Err(error) = self.commit().await {
+                tracing::warn!("the source failed in its last commit: {}", cofferdam_api::chain(&error));
+            }
+        }
+        if let Some(transactions) = &mut self.transactions {
+            transactions.abort().await;
         }
         if self.poll.instance.is_alive()
             && let Err(error) = self.poll.instance.stop().await
@@ -221,4 +274,57 @@ impl Source {
             tracing::warn!("the source failed in stop: {}", error.trace());
         }
     }
+}
+
+/// The task's producer and, for a task that delivers exactly once, its transactions and how far they
+/// are apart. When it is there, nobody else writes as this task any more, and its offsets are known.
+async fn producer(
+    task: &Task,
+    control: &Control,
+) -> Result<(Producer, Option<(Transactions, Duration)>), Error> {
+    let (name, number) = (task.id.connector.as_str(), task.id.task);
+    let (settings, overrides) = (&task.settings, &task.connector.producer_overrides);
+    let start = |config| {
+        let producer = Producer::new(&task.client(Role::Producer, &config)?);
+        let doing = "the producer of this task could not be started";
+        producer.map_err(|error| Error::Kafka { doing, error })
+    };
+    let Some(exactly_once) = &task.exactly_once else {
+        return Ok((start(settings.producer_config(name, number, overrides))?, None));
+    };
+    let interval = match exactly_once.boundary {
+        // Offsets alone, of records that were all dropped, are in no hurry.
+        Boundary::Poll => settings.offset_flush_interval,
+        Boundary::Interval(interval) => interval.unwrap_or(settings.offset_flush_interval),
+        Boundary::Connector => return Err(Error::NoBoundary),
+    };
+    for key in
+        ["transactional.id", "enable.idempotence", "acks"].iter().filter(|key| overrides.contains_key(**key))
+    {
+        tracing::warn!("producer.override.{key} is not heeded: exactly-once delivery rests on it");
+    }
+    let producer = start(settings.transactional_config(name, number, exactly_once.boundary, overrides))?;
+    let taken_over = take_over(&producer, || !control.is_stopping()).await;
+    if control.is_stopping() {
+        return Err(Error::Stopping);
+    }
+    let doing = "the transactional producer of this task could not be initialized";
+    taken_over.map_err(|error| Error::Kafka { doing, error })?;
+    // Transactions of other tasks may keep the end of the topic back for a while: the guest's own
+    // call, which has a deadline, then finds it read.
+    let mut stopping = control.clone();
+    tokio::select! {
+        offsets = task.offsets.list(name) => drop(offsets.map_err(Error::Offsets)?),
+        () = stopping.stopped() => return Err(Error::Stopping),
+    }
+    let transactions = Transactions::new(
+        task.id.clone(),
+        producer.clone(),
+        Arc::clone(&task.offsets),
+        task.metrics.clone(),
+        settings.offset_flush_timeout,
+        exactly_once.required,
+        exactly_once.boundary == Boundary::Poll,
+    );
+    Ok((producer, Some((transactions, interval))))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_api::{ConfigMap, Schemas, State, TargetState, TaskId};
-use cofferdam_config::connector::{ConnectorSettings, TopicGroup, topic_groups};
+use cofferdam_config::connector::{ConnectorSettings, ExactlyOnceSettings, TopicGroup, topic_groups};
 use cofferdam_config::worker::WorkerSettings;
 use cofferdam_kafka::{Admin, ClientConfig, Role};
 use cofferdam_plugins::{CallError, Label, PluginInfo, PluginKind, Plugins, Spec, Usage};
@@ -32,6 +32,8 @@ pub(crate) struct Task {
     pub(crate) metrics: TaskMetrics,
     pub(crate) control: Control,
     pub(crate) connector: ConnectorSettings,
+    /// How a source delivers exactly once; none when it does not.
+    pub(crate) exactly_once: Option<ExactlyOnceSettings>,
     /// How a source's topics are made; none when that is left to the broker.
     topic_groups: Vec<TopicGroup>,
     class: String,
@@ -115,6 +117,11 @@ impl Task {
         } else {
             Vec::new()
         };
+        let exactly_once = if start.info.kind == PluginKind::Source && start.settings.has_exactly_once() {
+            Some(ExactlyOnceSettings::parse(&start.connector_config).map_err(Error::Settings)?)
+        } else {
+            None
+        };
         let usage: Arc<Usage> = Arc::default();
         let probe = Arc::clone(&usage);
         start.metrics.watch_guest(move || GuestUsage {
@@ -124,6 +131,7 @@ impl Task {
         });
         Ok(Self {
             connector: connector.map_err(Error::Settings)?,
+            exactly_once,
             topic_groups,
             class: start.info.class,
             config: start.config,

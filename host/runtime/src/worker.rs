@@ -203,6 +203,12 @@ impl Worker for LocalWorker {
         self.tasks().insert(id.clone(), Handle { target: sender, status, work });
     }
 
+    async fn fence_tasks(&self, ids: &[TaskId], connector_config: &ConfigMap) -> Result<(), Failure> {
+        let parts = &self.parts;
+        let fenced = crate::fence::fence(&parts.settings, parts.embedded_broker, ids, connector_config).await;
+        fenced.map_err(|error| error.failure())
+    }
+
     async fn stop_tasks(&self, ids: &[TaskId]) {
         let handles: Vec<(TaskId, Handle)> = {
             let mut tasks = self.tasks();

@@ -145,6 +145,11 @@ impl<L: RecordLog> ConfigStore for ConfigLogStore<L> {
         self.write("writing task configurations", batches.collect::<Vec<_>>()).await
     }
 
+    async fn put_task_count(&self, name: &ConnectorName, n_tasks: u32) -> Result<(), Error> {
+        let record = (dto::fencing_key(name), Some(dto::task_count(n_tasks)));
+        self.write("writing the number of fenced tasks", [vec![record]]).await
+    }
+
     async fn put_target_state(&self, name: &ConnectorName, target: TargetState) -> Result<(), Error> {
         let record = (dto::target_key(name), Some(dto::target(target)));
         self.write("writing a target state", [vec![record]]).await

@@ -33,6 +33,9 @@ pub struct KafkaParts<'a> {
     pub config: &'a ClientConfig,
     /// Runs what follows the topic.
     pub supervisor: &'a Supervisor,
+    /// Source offsets are written in transactions. A worker that died may have left some open, which
+    /// end when its tasks are started again: the start of the store does not wait for them.
+    pub exactly_once: bool,
 }
 
 /// An internal topic.
@@ -112,6 +115,7 @@ impl KafkaLog {
             topic: topic.name.clone(),
             config: parts.config.clone(),
             start_timeout: PARTITIONS_TIMEOUT,
+            read_at_start: !(parts.exactly_once && purpose == Purpose::Offsets),
         };
         // A record without key says nothing about anything.
         let handler = move |record: LogRecord<'_>| {
@@ -147,6 +151,10 @@ impl RecordLog for KafkaLog {
             topic: self.topic.clone(),
             source,
         })
+    }
+
+    fn topic(&self) -> Option<&str> {
+        Some(&self.topic)
     }
 }
 

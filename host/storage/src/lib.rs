@@ -49,6 +49,25 @@ pub trait OffsetStore: Send + Sync {
 
     /// Every partition of the connector that has an offset.
     async fn list(&self, connector: &str) -> Result<Vec<(JsonText, JsonText)>, Error>;
+
+    /// The records that would set offsets, for whoever writes them in a transaction of its own; the
+    /// store knows of them once that is committed. None when the offsets are not in Kafka.
+    fn records(
+        &self,
+        _connector: &str,
+        _offsets: &[(JsonText, Option<JsonText>)],
+    ) -> Result<Option<OffsetRecords>, Error> {
+        Ok(None)
+    }
+}
+
+/// Source offsets as they stand in their topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetRecords {
+    /// The topic.
+    pub topic: String,
+    /// Keys and values.
+    pub records: Vec<log::KeyValue>,
 }
 
 /// What the config store knows at one moment.
@@ -73,6 +92,17 @@ pub struct ConnectorEntry {
     /// The configuration from which those task configurations were made; none when that is not
     /// known, and they have to be made again.
     pub applied_config: Option<ConfigMap>,
+    /// What is known of producers of its tasks, which have to be fenced before others take their place.
+    pub fencing: Fencing,
+}
+
+/// Which transactional producers of a source's tasks may still be alive somewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fencing {
+    /// As many tasks as wrote in transactions when this was last on record.
+    pub n_tasks: Option<u32>,
+    /// Task configurations were published since: all of these producers have to be fenced.
+    pub is_due: bool,
 }
 
 /// A change that was read from the config store after its start.
@@ -122,6 +152,10 @@ pub trait ConfigStore: Send + Sync {
 
     /// Publishes a whole set of task configurations.
     async fn put_task_configs(&self, name: &ConnectorName, tasks: &[ConfigMap]) -> Result<(), Error>;
+
+    /// Puts on record that tasks from 0 up to this number may write in transactions, and that the
+    /// producers of those before them are fenced.
+    async fn put_task_count(&self, name: &ConnectorName, n_tasks: u32) -> Result<(), Error>;
 
     /// Says what a connector is meant to be.
     async fn put_target_state(&self, name: &ConnectorName, target: TargetState) -> Result<(), Error>;

@@ -30,6 +30,11 @@ pub trait RecordLog: Send + Sync + 'static {
 
     /// Returns when the reader has seen all that was in the log when this was called.
     async fn read_to_end(&self) -> Result<(), Error>;
+
+    /// Where others can write records for this log; none when nobody else can.
+    fn topic(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A log that forgets its records once they are read: what they did to the reader's state stays.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cofferdam_api::JsonText;
 
 use crate::log::{MemoryLog, Record, RecordLog};
-use crate::{Error, OffsetStore};
+use crate::{Error, OffsetRecords, OffsetStore};
 use table::Table;
 
 /// An offset store over a log, which may have many partitions.
@@ -70,6 +70,16 @@ impl<L: RecordLog> OffsetStore for OffsetLogStore<L> {
     async fn list(&self, connector: &str) -> Result<Vec<(JsonText, JsonText)>, Error> {
         self.log.read_to_end().await?;
         Ok(self.shared.lock().list(connector))
+    }
+
+    fn records(
+        &self,
+        connector: &str,
+        offsets: &[(JsonText, Option<JsonText>)],
+    ) -> Result<Option<OffsetRecords>, Error> {
+        let Some(topic) = self.log.topic() else { return Ok(None) };
+        let records = self.shared.lock().plan(connector, offsets)?;
+        Ok(Some(OffsetRecords { topic: topic.to_owned(), records }))
     }
 }
 

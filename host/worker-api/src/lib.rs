@@ -99,6 +99,10 @@ pub trait Worker: Send + Sync {
         target: TargetState,
     );
 
+    /// Fences whoever writes in transactions as one of these tasks of a connector, on any worker: what
+    /// they have not committed is aborted when this returns.
+    async fn fence_tasks(&self, ids: &[TaskId], connector_config: &ConfigMap) -> Result<(), Failure>;
+
     /// Stops tasks side by side: their offsets are committed and their clients closed when this
     /// returns, or the grace is over and they were dropped. Unknown ids are skipped.
     async fn stop_tasks(&self, ids: &[TaskId]);

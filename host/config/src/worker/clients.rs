@@ -8,15 +8,59 @@ use cofferdam_api::ConfigMap;
 
 use super::defs;
 use super::settings::{ModeSettings, WorkerSettings};
-use crate::connector::with_prefix;
+use crate::connector::{Boundary, with_prefix};
 
 const FOR_EVER_MS: &str = "2147483647";
+const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
+/// What a producer asks for when nothing is said.
+const TRANSACTION_TIMEOUT_MS: u128 = 60_000;
+/// What a broker allows unless it is told otherwise (`transaction.max.timeout.ms`).
+const TRANSACTION_TIMEOUT_MAX_MS: u128 = 900_000;
 
 impl WorkerSettings {
     /// Producer of a source task.
     #[must_use]
     pub fn producer_config(&self, connector: &str, task: u32, overrides: &ConfigMap) -> ConfigMap {
         self.producer(&format!("connector-producer-{connector}-{task}"), overrides)
+    }
+
+    /// Producer of a source task that delivers exactly once. What the promise rests on is set
+    /// whatever the connector says; a transaction may last as long as its boundary asks for.
+    #[must_use]
+    pub fn transactional_config(
+        &self,
+        connector: &str,
+        task: u32,
+        boundary: Boundary,
+        overrides: &ConfigMap,
+    ) -> ConfigMap {
+        let mut config = self.producer_config(connector, task, overrides);
+        let id = self.transactional_id(connector, task);
+        for (key, value) in
+            [("transactional.id", id.as_str()), ("enable.idempotence", "true"), ("acks", "all")]
+        {
+            config.insert(key.to_owned(), value.to_owned());
+        }
+        if let Boundary::Interval(interval) = boundary
+            && !config.contains_key(TRANSACTION_TIMEOUT)
+        {
+            let ms = interval.unwrap_or(self.offset_flush_interval).as_millis() * 2;
+            if ms > TRANSACTION_TIMEOUT_MS {
+                let ms = ms.min(TRANSACTION_TIMEOUT_MAX_MS);
+                config.insert(TRANSACTION_TIMEOUT.to_owned(), ms.to_string());
+            }
+        }
+        config
+    }
+
+    /// By which a source task's producers know each other, from one start of the task to the next.
+    #[must_use]
+    pub fn transactional_id(&self, connector: &str, task: u32) -> String {
+        let group = match &self.mode {
+            ModeSettings::Distributed(settings) => settings.group_id.as_str(),
+            ModeSettings::Standalone { .. } => "",
+        };
+        format!("{group}-{connector}-{task}")
     }
 
     /// Producer of a sink task's dead letter queue.

@@ -100,6 +100,19 @@ pub struct DistributedSettings {
     pub offset_topic: TopicSettings,
     /// Topic of statuses.
     pub status_topic: TopicSettings,
+    /// Whether sources deliver exactly once.
+    pub exactly_once: ExactlyOnce,
+}
+
+/// `exactly.once.source.support`: a cluster is switched over in two rolling restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExactlyOnce {
+    /// Sources deliver at least once.
+    Disabled,
+    /// The same, on the way to `Enabled`: all workers have to be here before one goes on.
+    Preparing,
+    /// Sources deliver in transactions.
+    Enabled,
 }
 
 /// An internal topic and how it is made when it does not exist.
@@ -233,6 +246,13 @@ impl WorkerSettings {
         }
     }
 
+    /// Whether sources deliver exactly once. Only a member of a cluster can: a worker on its own keeps
+    /// offsets in a file, which no transaction reaches.
+    #[must_use]
+    pub fn has_exactly_once(&self) -> bool {
+        matches!(&self.mode, ModeSettings::Distributed(own) if own.exactly_once == ExactlyOnce::Enabled)
+    }
+
     /// `host:port` that names this worker to others (`worker_id` of statuses), once the first
     /// listener is bound to `bound`.
     #[must_use]
@@ -256,6 +276,11 @@ fn mode_settings(mode: Mode, raw: &ConfigMap, parsed: &Parsed) -> ModeSettings {
             config_topic: topic_settings("config", raw, parsed),
             offset_topic: topic_settings("offset", raw, parsed),
             status_topic: topic_settings("status", raw, parsed),
+            exactly_once: match text("exactly.once.source.support").to_ascii_lowercase().as_str() {
+                "enabled" => ExactlyOnce::Enabled,
+                "preparing" => ExactlyOnce::Preparing,
+                _ => ExactlyOnce::Disabled,
+            },
         })),
     }
 }

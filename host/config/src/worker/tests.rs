@@ -8,6 +8,7 @@ use cofferdam_api::ConfigMap;
 use cofferdam_stdx::ByteCount;
 
 use super::*;
+use crate::connector::Boundary;
 
 const DISTRIBUTED: &str = "
 # A cluster.
@@ -62,6 +63,7 @@ fn a_distributed_worker_is_read_whole() {
         config_topic: topic("config.storage.topic", "connect-configs", 1, 3, ""),
         offset_topic: topic("offset.storage.topic", "connect-offsets", 25, 1, "segment.bytes=1000"),
         status_topic: topic("status.storage.topic", "connect-status", -1, 3, ""),
+        exactly_once: ExactlyOnce::Disabled,
     };
     assert_eq!(settings.mode, ModeSettings::Distributed(Box::new(expected)));
     assert_eq!(settings.bootstrap_servers, ["a:9092", "b:9092"]);
@@ -185,4 +187,26 @@ fn a_worker_for_development_needs_no_file() {
         settings.listeners.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["http://127.0.0.1:8083"]
     );
+}
+
+#[test]
+fn transactional_producers_have_ids_that_stay_and_time_for_their_interval() {
+    let text = format!("{DISTRIBUTED}\nexactly.once.source.support=ENABLED");
+    let settings = WorkerSettings::from_properties(&text, Mode::Distributed).unwrap();
+    assert!(settings.has_exactly_once());
+    assert!(!distributed().has_exactly_once());
+    let producer = |boundary, overrides: &str| {
+        let config = settings.transactional_config("src", 3, boundary, &map(overrides));
+        let keys = ["transactional.id", "enable.idempotence", "acks", "transaction.timeout.ms"];
+        keys.map(|key| config.get(key).cloned().unwrap_or_default()).join(" ")
+    };
+    assert_eq!(producer(Boundary::Poll, ""), "connect-cluster-src-3 true all ");
+    // What would break the promise is not the connector's to choose.
+    let own = "transactional.id=mine\nenable.idempotence=false\nacks=1\ntransaction.timeout.ms=5000";
+    assert_eq!(producer(Boundary::Poll, own), "connect-cluster-src-3 true all 5000");
+    let seconds = |n| Boundary::Interval(Some(Duration::from_secs(n)));
+    assert_eq!(producer(seconds(10), ""), "connect-cluster-src-3 true all ");
+    assert_eq!(producer(seconds(60), ""), "connect-cluster-src-3 true all 120000");
+    assert_eq!(producer(seconds(3600), ""), "connect-cluster-src-3 true all 900000");
+    assert_eq!(producer(seconds(60), "transaction.timeout.ms=61000"), "connect-cluster-src-3 true all 61000");
 }

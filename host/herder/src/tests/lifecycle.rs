@@ -373,3 +373,45 @@ async fn a_plugin_in_use_names_its_connectors() {
     assert_eq!(using("transforms.RegexRouter"), ["c"]);
     assert_eq!(using("file.FileStreamSinkConnector"), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn producers_of_earlier_tasks_are_fenced_before_exactly_once_tasks_start() {
+    let bench = Bench::over(Bench::member(true), Arc::default(), Arc::default());
+    bench.worker.set_tasks("c", 3);
+    bench.create("c", source(&[])).await;
+    bench.wait_for("c", "RUNNING 0:RUNNING 1:RUNNING 2:RUNNING").await;
+    let fencing = || bench.configs.snapshot().connectors[&ConnectorName::from("c")].fencing;
+    assert_eq!((fencing().n_tasks, fencing().is_due), (Some(3), false));
+    let calls = bench.worker.take_calls();
+    assert!(!calls.iter().any(|call| call.starts_with("fence")), "nobody was there before: {calls:?}");
+
+    // A changed configuration restarts all tasks, and there are fewer of them.
+    bench.worker.set_tasks("c", 1);
+    bench.create_or_change("c", source(&[("batch.size", "7")])).await;
+    bench.wait_for("c", "RUNNING 0:RUNNING").await;
+    let calls = bench.worker.take_calls();
+    let fence = calls.iter().position(|call| call == "fence c-0").unwrap();
+    assert_eq!(calls[fence..], ["fence c-0", "fence c-1", "fence c-2", "start c-0 Started"], "{calls:?}");
+    assert_eq!((fencing().n_tasks, fencing().is_due), (Some(1), false));
+
+    // A restart is no new publication: the task takes over its own id.
+    bench.herder.restart_task(&task("c", 0)).await.unwrap();
+    bench.wait_for("c", "RUNNING 0:RUNNING").await;
+    assert!(!bench.worker.take_calls().iter().any(|call| call.starts_with("fence")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_does_not_start_beside_one_that_could_not_be_fenced() {
+    let bench = Bench::over(Bench::member(true), Arc::default(), Arc::default());
+    bench.worker.set_tasks("c", 2);
+    bench.create("c", source(&[])).await;
+    bench.wait_for("c", "RUNNING 0:RUNNING 1:RUNNING").await;
+    bench.worker.fail_fencing("c", Some("no broker"));
+    bench.create_or_change("c", source(&[("batch.size", "7")])).await;
+    bench.wait_for("c", "RUNNING 0:FAILED 1:FAILED").await;
+    assert_eq!(bench.worker.tasks(), []);
+    bench.worker.fail_fencing("c", None);
+    bench.herder.restart_task(&task("c", 0)).await.unwrap();
+    bench.herder.restart_task(&task("c", 1)).await.unwrap();
+    bench.wait_for("c", "RUNNING 0:RUNNING 1:RUNNING").await;
+}

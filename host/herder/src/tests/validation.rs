@@ -312,3 +312,20 @@ async fn keys_of_a_plugin_come_before_those_of_the_framework() {
     let version = bench.herder.plugin_config("FileStreamSource", Some("9.9.9")).unwrap_err();
     assert!(version.to_string().ends_with("[9.9.9,9.9.9], available versions: [4.3.1]"), "{version}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn exactly_once_is_refused_by_a_worker_without_it_and_boundaries_of_connectors_by_all() {
+    let boundary = "The connector does not support connector-defined transaction boundaries with the given configuration. \
+                    Please reconfigure it to use a different transaction boundary definition.";
+    let bench = Bench::over(Bench::member(true), Arc::default(), Arc::default());
+    let create = async |pairs: &[(&str, &str)]| {
+        let created = bench.herder.create_connector(&"s".into(), source(pairs), None).await;
+        created.err().map(|error| error.to_string())
+    };
+    let error = create(&[("transaction.boundary", "CONNECTOR")]).await.unwrap();
+    assert!(error.contains(boundary), "{error}");
+    assert_eq!(
+        create(&[("exactly.once.support", "REQUIRED"), ("transaction.boundary", "interval")]).await,
+        None
+    );
+}

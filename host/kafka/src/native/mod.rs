@@ -15,6 +15,7 @@ mod message;
 mod produce;
 mod queue;
 mod shared;
+mod transaction;
 
 pub(crate) use admin::Topic;
 pub(crate) use client::{Client, Kind, aside, config_cause, describe};
@@ -22,6 +23,7 @@ pub(crate) use message::{Message, Timestamp};
 pub(crate) use produce::{Full, Plain};
 pub(crate) use queue::Queue;
 pub(crate) use shared::{Rebalance, Shared};
+pub(crate) use transaction::Refusal;
 
 use std::ffi::{CStr, c_char};
 

@@ -16,6 +16,8 @@ pub(crate) const DATA: &str = "org.apache.kafka.connect.errors.DataException";
 pub(crate) const RETRIABLE: &str = "org.apache.kafka.connect.errors.RetriableException";
 /// A configuration is at fault.
 pub(crate) const CONFIG: &str = "org.apache.kafka.common.config.ConfigException";
+/// Another producer has the transactional id.
+pub(crate) const FENCED: &str = "org.apache.kafka.common.errors.ProducerFencedException";
 /// What Kafka or its client answered.
 pub(crate) const KAFKA: &str = "org.apache.kafka.common.KafkaException";
 

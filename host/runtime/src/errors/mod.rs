@@ -5,7 +5,7 @@ mod report;
 mod retry;
 mod tolerance;
 
-pub(crate) use exception::{CONFIG, CONNECT, DATA, Exception, KAFKA};
+pub(crate) use exception::{CONFIG, CONNECT, DATA, Exception, FENCED, KAFKA};
 pub(crate) use report::{DeadLetters, Reporter, SOURCE_TASK};
 pub(crate) use retry::Retry;
 pub(crate) use tolerance::Failed;

@@ -8,6 +8,7 @@ use cofferdam_api::{Class, Classified as _, TaskId};
 use cofferdam_kafka::{Delivery, Producer, SendError};
 use cofferdam_telemetry::TaskMetrics;
 use cofferdam_worker_api::Listener;
+use indexmap::IndexMap;
 use tokio::sync::Notify;
 
 use super::Stage;
@@ -39,6 +40,9 @@ pub(crate) struct Produce {
     /// Canonical texts by the guest's own.
     partitions: HashMap<String, Arc<str>>,
     topics: HashSet<String>,
+    /// In transactions: what has been handed over since the last commit, by partition. A record that
+    /// is given up then fails the whole.
+    unsaved: Option<IndexMap<Arc<str>, Committable>>,
 }
 
 /// The records of one batch and one source partition.
@@ -52,14 +56,16 @@ struct Group {
 }
 
 impl Produce {
-    /// Sends with `producer`.
+    /// Sends with `producer`. In transactions no record may be given up, whatever is tolerated.
     pub(crate) fn new(
         id: TaskId,
         producer: Producer,
         listener: Arc<dyn Listener>,
         metrics: TaskMetrics,
         failures_pass: bool,
+        in_transactions: bool,
     ) -> Self {
+        let failures_pass = failures_pass && !in_transactions;
         Self {
             id,
             producer,
@@ -69,6 +75,7 @@ impl Produce {
             done: Arc::default(),
             partitions: HashMap::new(),
             topics: HashSet::new(),
+            unsaved: in_transactions.then(IndexMap::new),
         }
     }
 
@@ -105,7 +112,7 @@ impl Produce {
                     }
                 }
                 // Too large, for example: this record will never go, the next one may.
-                Class::Data if reporter.tolerates() => {
+                Class::Data if reporter.tolerates() && self.unsaved.is_none() => {
                     from = index + 1;
                     let exception = Exception::from_error(KAFKA, &error);
                     let class = SOURCE_TASK.into();
@@ -121,6 +128,9 @@ impl Produce {
         }
         for group in groups {
             let Group { key, text, progress, delivery, n_records, n_bytes } = group;
+            if let (Some(unsaved), Progress::At(offset)) = (&mut self.unsaved, &progress) {
+                unsaved.insert(Arc::clone(&key), (text.clone(), offset.clone()));
+            }
             self.submitted.submit(&key, &text, progress, delivery, n_records, n_bytes);
         }
         self.note_topics(batch);
@@ -216,13 +226,21 @@ impl Produce {
 
     /// Fails when a record was given up and that is not tolerated.
     pub(crate) fn check(&self, reporter: &Reporter) -> Result<(), Error> {
-        if reporter.tolerates() {
+        if reporter.tolerates() && self.unsaved.is_none() {
             return Ok(());
         }
-        let failure = self.submitted.groups().find_map(|delivery| delivery.failures().into_iter().next());
+        let failures = || self.submitted.groups().flat_map(|delivery| delivery.failures());
+        // What was given up along with it says nothing.
+        let first = failures().find(|failure| failure.class != Class::Retriable);
+        let failure = first.or_else(|| failures().next());
         failure.map_or(Ok(()), |failure| {
             Err(Error::SendCallback(format!("{} ({}-{})", failure.error, failure.topic, failure.partition)))
         })
+    }
+
+    /// In transactions: offsets of everything that was handed over since the last time.
+    pub(crate) fn take_unsaved(&mut self) -> Vec<Committable> {
+        self.unsaved.as_mut().map_or_else(Vec::new, |unsaved| std::mem::take(unsaved).into_values().collect())
     }
 
     /// Offsets that may be committed since the last time.

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cofferdam_api::{ConfigMap, ConnectorName, State, TargetState, TaskId};
-use cofferdam_config::worker::{Mode, WorkerSettings};
+use cofferdam_config::worker::{Mode, ModeSettings, WorkerSettings};
 use cofferdam_frame::{Builder, Entry, Frame, Span};
 use cofferdam_kafka::embedded::EmbeddedBroker;
-use cofferdam_kafka::{ClientConfig, Consumer, Delivery, Event, Producer, Role};
+use cofferdam_kafka::{Admin, ClientConfig, Consumer, Delivery, Event, Producer, Role};
 use cofferdam_plugins::{Origin, PluginSettings, Plugins};
 use cofferdam_runtime::{LocalWorker, WorkerParts};
 use cofferdam_stdx::Supervisor;
-use cofferdam_storage::{MemoryOffsetStore, OffsetStore as _};
+use cofferdam_storage::kafka::{KafkaOffsetStore, KafkaParts};
+use cofferdam_storage::{MemoryOffsetStore, OffsetStore};
 use cofferdam_telemetry::Metrics;
 use cofferdam_worker_api::{Listener, Worker as _};
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Bench {
     pub(crate) worker: Arc<LocalWorker>,
-    pub(crate) offsets: Arc<MemoryOffsetStore>,
+    pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) heard: Arc<Heard>,
     pub(crate) metrics: Metrics,
     pub(crate) dir: TempDir,
@@ -104,12 +105,21 @@ impl Bench {
         Self::with(false).await
     }
 
+    /// With the guests of tests, as a worker whose sources deliver exactly once.
+    pub(crate) async fn exactly_once() -> Self {
+        Self::with_settings(false, true).await
+    }
+
     /// With the guests of tests and those that are shipped.
     pub(crate) async fn shipped() -> Self {
         Self::with(true).await
     }
 
     async fn with(shipped: bool) -> Self {
+        Self::with_settings(shipped, false).await
+    }
+
+    async fn with_settings(shipped: bool, exactly_once: bool) -> Self {
         // Shown by the test runner for tests that fail; RUST_LOG says how much.
         let log = tracing_subscriber::fmt().with_test_writer().with_env_filter(EnvFilter::from_default_env());
         _ = log.try_init();
@@ -126,7 +136,7 @@ impl Bench {
         if shipped {
             plugins.load_builtin().await.unwrap();
         }
-        let settings = config(&[
+        let mut settings = config(&[
             ("bootstrap.servers", &broker.bootstrap()),
             ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
             ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
@@ -135,15 +145,32 @@ impl Bench {
             ("task.shutdown.graceful.timeout.ms", "3000"),
             ("cofferdam.data.dir", dir.path().to_str().unwrap()),
         ]);
-        let settings = WorkerSettings::from_map(settings, Mode::Standalone).unwrap();
-        let (offsets, heard) = (Arc::new(MemoryOffsetStore::new()), Arc::new(Heard::default()));
+        let supervisor = Supervisor::new();
+        let heard = Arc::new(Heard::default());
+        let (settings, offsets): (_, Arc<dyn OffsetStore>) = if exactly_once {
+            settings.extend(config(&[
+                ("group.id", "bench"),
+                ("config.storage.topic", "configs"),
+                ("offset.storage.topic", "offsets"),
+                ("offset.storage.partitions", "1"),
+                ("offset.storage.replication.factor", "1"),
+                ("status.storage.topic", "statuses"),
+                ("exactly.once.source.support", "enabled"),
+            ]));
+            let settings = WorkerSettings::from_map(settings, Mode::Distributed).unwrap();
+            let offsets = kafka_offsets(&settings, &broker, &supervisor).await;
+            (settings, Arc::new(offsets))
+        } else {
+            let settings = WorkerSettings::from_map(settings, Mode::Standalone).unwrap();
+            (settings, Arc::new(MemoryOffsetStore::new()))
+        };
         let metrics = Metrics::new();
         let worker = LocalWorker::new(WorkerParts {
             settings: Arc::new(settings),
             plugins,
-            offsets: Arc::clone(&offsets) as _,
+            offsets: Arc::clone(&offsets),
             metrics: metrics.clone(),
-            supervisor: Supervisor::new(),
+            supervisor,
             listener: Arc::clone(&heard) as _,
             embedded_broker: true,
         });
@@ -232,8 +259,12 @@ impl Bench {
     pub(crate) async fn consume(&self, topic: &str, n: usize) -> Vec<Rec> {
         static GROUPS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let group = format!("reader-{}", GROUPS.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let own =
-            [("group.id", group.as_str()), ("auto.offset.reset", "earliest"), ("metadata.max.age.ms", "500")];
+        let own = [
+            ("group.id", group.as_str()),
+            ("auto.offset.reset", "earliest"),
+            ("metadata.max.age.ms", "500"),
+            ("isolation.level", "read_committed"),
+        ];
         let mut consumer =
             Consumer::subscribe(&self.client(Role::Consumer, &own), &[topic.to_owned()]).unwrap();
         let mut found = Vec::new();
@@ -311,4 +342,20 @@ pub(crate) async fn wait<F: Future<Output = bool>>(is: impl Fn() -> F, what: imp
         assert!(tokio::time::Instant::now() < deadline, "waited in vain for {}", what());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+async fn kafka_offsets(
+    settings: &WorkerSettings,
+    broker: &EmbeddedBroker,
+    supervisor: &Supervisor,
+) -> KafkaOffsetStore {
+    let ModeSettings::Distributed(own) = &settings.mode else { panic!("a member of a group") };
+    let client = |role| {
+        let java = config(&[("bootstrap.servers", &broker.bootstrap())]);
+        ClientConfig::from_java(role, &java).unwrap().config.for_embedded_broker()
+    };
+    let admin = Admin::new(&client(Role::Admin)).unwrap();
+    let config = client(Role::Log).with("isolation.level", "read_committed");
+    let parts = KafkaParts { admin: &admin, config: &config, supervisor, exactly_once: true };
+    KafkaOffsetStore::start(parts, &own.offset_topic).await.unwrap()
 }

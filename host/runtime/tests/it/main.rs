@@ -11,6 +11,7 @@
 
 mod bench;
 mod converters;
+mod exactly_once;
 mod failures;
 mod files;
 mod lifecycle;

@@ -12,7 +12,8 @@ pub(super) enum Key<'a> {
     Task(&'a str, u32),
     Commit(&'a str),
     Restart(&'a str),
-    /// Kafka Connect's own that mean nothing here (yet): fencing, session key, cluster loggers.
+    Fencing(&'a str),
+    /// Kafka Connect's own that mean nothing here (yet): session key, cluster loggers.
     Other,
     /// Nobody's.
     Unknown,
@@ -35,10 +36,9 @@ impl<'a> Key<'a> {
             Self::Commit(name)
         } else if let Some(name) = key.strip_prefix("restart-connector-") {
             Self::Restart(name)
-        } else if key == "session-key"
-            || key.starts_with("tasks-fencing-")
-            || key.starts_with("logger-cluster-")
-        {
+        } else if let Some(name) = key.strip_prefix("tasks-fencing-") {
+            Self::Fencing(name)
+        } else if key == "session-key" || key.starts_with("logger-cluster-") {
             Self::Other
         } else {
             Self::Unknown
@@ -66,6 +66,10 @@ pub(super) fn restart_key(name: &ConnectorName) -> Vec<u8> {
     format!("restart-connector-{name}").into_bytes()
 }
 
+pub(super) fn fencing_key(name: &ConnectorName) -> Vec<u8> {
+    format!("tasks-fencing-{name}").into_bytes()
+}
+
 #[derive(Serialize)]
 struct PropertiesOut<'a> {
     properties: &'a ConfigMap,
@@ -86,6 +90,12 @@ fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConfigMap, D::E
 #[derive(Deserialize, Serialize)]
 struct Commit {
     tasks: u32,
+}
+
+#[derive(Deserialize, Serialize)]
+struct TaskCount {
+    #[serde(rename = "task-count")]
+    n_tasks: u32,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -146,6 +156,14 @@ pub(super) fn commit(tasks: usize) -> Vec<u8> {
 
 pub(super) fn read_commit(value: &[u8]) -> Result<u32, serde_json::Error> {
     serde_json::from_slice::<Commit>(value).map(|value| value.tasks)
+}
+
+pub(super) fn task_count(n_tasks: u32) -> Vec<u8> {
+    json(&TaskCount { n_tasks })
+}
+
+pub(super) fn read_task_count(value: &[u8]) -> Result<u32, serde_json::Error> {
+    serde_json::from_slice::<TaskCount>(value).map(|value| value.n_tasks)
 }
 
 /// Workers before Kafka Connect 3.5 know no STOPPED: for them it reads as PAUSED.

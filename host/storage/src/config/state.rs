@@ -9,7 +9,7 @@ use cofferdam_api::{ConfigMap, ConnectorName, TargetState};
 
 use super::dto::{self, Key};
 use crate::log::Record;
-use crate::{ConfigEvent, ConnectorEntry, Snapshot};
+use crate::{ConfigEvent, ConnectorEntry, Fencing, Snapshot};
 
 /// What has been read so far.
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ struct Entry {
     written: BTreeSet<u32>,
     /// Whether there is a commit record in the log.
     committed: bool,
+    /// Outlives the connector: its producers may.
+    fencing: Fencing,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +99,7 @@ impl State {
                 target: entry.target.unwrap_or_default(),
                 tasks,
                 applied_config: entry.applied.clone(),
+                fencing: entry.fencing,
             };
             Some((name.clone(), entry))
         };
@@ -118,6 +121,10 @@ impl State {
             }
             Key::Commit(name) => (name, self.commit(name, value)?),
             Key::Restart(name) => (name, restart(name, value)?),
+            Key::Fencing(name) => {
+                self.fencing(name, value)?;
+                (name, None)
+            }
             Key::Other => return Ok(None),
             Key::Unknown => {
                 tracing::error!(key, "a key of the config topic is unknown; skipped");
@@ -196,6 +203,7 @@ impl State {
             entry.forget_tasks();
             return Ok(None);
         };
+        entry.fencing.is_due = true;
         let mut staged = std::mem::take(&mut entry.staged);
         // More than the commit counts are leftovers of a larger set.
         let set: Option<Vec<_>> = (0..count).map(|task| staged.remove(&task)).collect();
@@ -218,6 +226,13 @@ impl State {
         entry.tasks = tasks;
         Ok(Some(ConfigEvent::Tasks(id)))
     }
+
+    fn fencing(&mut self, name: &str, value: Option<&[u8]>) -> Result<(), serde_json::Error> {
+        let n_tasks = value.map(dto::read_task_count).transpose()?;
+        let entry = self.connectors.entry(ConnectorName::from(name)).or_default();
+        entry.fencing = Fencing { n_tasks, is_due: n_tasks.is_none() && entry.fencing.is_due };
+        Ok(())
+    }
 }
 
 fn restart(name: &str, value: Option<&[u8]>) -> Result<Option<ConfigEvent>, serde_json::Error> {
@@ -239,6 +254,10 @@ impl Entry {
 
     /// Whether nothing of it is known or in the log.
     fn is_empty(&self) -> bool {
-        self.config.is_none() && self.target.is_none() && self.written.is_empty() && !self.committed
+        self.config.is_none()
+            && self.target.is_none()
+            && self.written.is_empty()
+            && !self.committed
+            && self.fencing.n_tasks.is_none()
     }
 }

@@ -85,6 +85,9 @@ fn values_are_written_as_kafka_connect_writes_them() {
                 };
                 (dto::restart_key(&name(n)), bytes.map(again))
             }
+            Key::Fencing(n) => {
+                (dto::fencing_key(&name(n)), bytes.map(|v| dto::task_count(dto::read_task_count(v).unwrap())))
+            }
             Key::Other => continue,
             Key::Unknown => panic!("{key} is unknown"),
         };
@@ -199,6 +202,27 @@ fn compaction_that_removed_older_tasks_leaves_no_set() {
         ("commit-a", Some(COMMIT2)),
     ]);
     assert_eq!(entry(&state, "a").unwrap().tasks, Some(vec![config(NEW), config(T1)]));
+}
+
+#[test]
+fn each_publication_of_tasks_makes_fencing_due_until_their_number_is_on_record() {
+    let count = |n: u32| format!("{{\"task-count\":{n}}}");
+    let fencing = |state: &State| {
+        let known = entry(state, "a").unwrap().fencing;
+        (known.n_tasks, known.is_due)
+    };
+    assert_eq!(dto::task_count(2), count(2).as_bytes());
+    let mut state = replay([("connector-a", Some(A1)), ("task-a-0", Some(T0)), ("commit-a", Some(COMMIT1))]);
+    assert_eq!(fencing(&state), (None, true));
+    assert_eq!(live(&mut state, "tasks-fencing-a", Some(&count(1))), []);
+    assert_eq!(fencing(&state), (Some(1), false));
+    live(&mut state, "task-a-0", Some(NEW));
+    live(&mut state, "commit-a", Some(COMMIT1));
+    assert_eq!(fencing(&state), (Some(1), true));
+    // Producers of a deleted connector may still write when there is another one of its name.
+    live(&mut state, "connector-a", None);
+    live(&mut state, "connector-a", Some(A2));
+    assert_eq!(fencing(&state), (Some(1), true));
 }
 
 #[test]

@@ -30,7 +30,12 @@ impl Cluster {
     }
 
     const fn parts(&self) -> KafkaParts<'_> {
-        KafkaParts { admin: &self.admin, config: &self.config, supervisor: &self.supervisor }
+        KafkaParts {
+            admin: &self.admin,
+            config: &self.config,
+            supervisor: &self.supervisor,
+            exactly_once: false,
+        }
     }
 
     async fn configs(&self) -> KafkaConfigStore {
@@ -54,8 +59,12 @@ impl Cluster {
             let row = (record.partition, text(record.key.unwrap()), record.value.map(text));
             sink.lock().unwrap().push(row);
         };
-        let settings =
-            LogSettings { topic: topic.to_owned(), config: self.config.clone(), start_timeout: SOON };
+        let settings = LogSettings {
+            topic: topic.to_owned(),
+            config: self.config.clone(),
+            start_timeout: SOON,
+            read_at_start: true,
+        };
         let log = TopicLog::start(settings, &self.supervisor, handler).await.unwrap();
         log.close().await;
         std::mem::take(&mut *seen.lock().unwrap())
