@@ -290,8 +290,9 @@ impl<H: FnMut(LogRecord<'_>) + Send> Reader<H> {
             return;
         }
         if let Some(cause) = message.error() {
-            // What mends by itself is librdkafka's business.
-            if !matches!(cause.class, Class::Retriable | Class::Rebalancing) {
+            // What mends by itself is librdkafka's business; so is a topic that was made just now and of which not
+            // every broker has heard.
+            if !matches!(cause.class, Class::Retriable | Class::Rebalancing | Class::NotFound) {
                 let from = self.topic.to_string();
                 tracing::warn!(topic = from, partition, %cause, "an internal topic cannot be read");
                 progress.error = Some(Error::Consume { from, cause });

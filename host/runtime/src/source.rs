@@ -50,8 +50,21 @@ pub(crate) async fn run(task: Task) -> Result<(), Error> {
     }
     let mut source = Box::pin(Source::start(task, control)).await?;
     source.status.set(State::Running);
-    let result = source.work().await;
+    let mut result = source.work().await;
     source.finish().await;
+    if let Err(Error::RefusedInBatch(reason)) = &result {
+        tracing::warn!(
+            "Kafka refused a batch of records, perhaps for one of them: going on from the last commit, with a request \
+             for each record. That is slow: raise max.message.bytes of the topic, or lower \
+             producer.override.batch.size below it: {reason}"
+        );
+        let mut task = source.into_task();
+        task.one_by_one = true;
+        let control = task.control.clone();
+        source = Box::pin(Source::start(task, control)).await?;
+        result = source.work().await;
+        source.finish().await;
+    }
     match result {
         Err(Error::Stopping) => Ok(()),
         result => result,
@@ -87,6 +100,7 @@ impl Source {
                 task.listener.clone(),
                 task.metrics.clone(),
                 reporter.tolerates(),
+                task.one_by_one,
             ),
             reporter,
             schedule: Schedule::new(task.settings.offset_flush_interval),
@@ -98,6 +112,10 @@ impl Source {
             ),
             task,
         })
+    }
+
+    fn into_task(self) -> Task {
+        self.task
     }
 
     async fn work(&mut self) -> Result<(), Error> {

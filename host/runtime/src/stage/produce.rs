@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_api::{Class, Classified as _, TaskId};
-use cofferdam_kafka::{Delivery, Producer, SendError};
+use cofferdam_kafka::{Delivery, DeliveryFailure, Producer, SendError};
 use cofferdam_telemetry::TaskMetrics;
 use cofferdam_worker_api::Listener;
 use tokio::sync::Notify;
@@ -39,6 +39,8 @@ pub(crate) struct Produce {
     /// Canonical texts by the guest's own.
     partitions: HashMap<String, Arc<str>>,
     topics: HashSet<String>,
+    /// Each record is sent in a request of its own.
+    one_by_one: bool,
 }
 
 /// The records of one batch and one source partition.
@@ -52,23 +54,26 @@ struct Group {
 }
 
 impl Produce {
-    /// Sends with `producer`.
+    /// Sends with `producer`; `one_by_one` tells how it does. librdkafka puts records together and a broker refuses
+    /// them together, so only when each was alone it is known which of them is at fault.
     pub(crate) fn new(
         id: TaskId,
         producer: Producer,
         listener: Arc<dyn Listener>,
         metrics: TaskMetrics,
         failures_pass: bool,
+        one_by_one: bool,
     ) -> Self {
         Self {
             id,
             producer,
             listener,
             metrics,
-            submitted: Submitted::new(failures_pass),
+            submitted: Submitted::new(failures_pass && one_by_one),
             done: Arc::default(),
             partitions: HashMap::new(),
             topics: HashSet::new(),
+            one_by_one,
         }
     }
 
@@ -214,14 +219,18 @@ impl Produce {
         }
     }
 
-    /// Fails when a record was given up and that is not tolerated.
+    /// Fails when a record was given up and that is not tolerated. Tolerated are records that are at fault
+    /// themselves: a topic that may not be written would have all of them skipped.
     pub(crate) fn check(&self, reporter: &Reporter) -> Result<(), Error> {
-        if reporter.tolerates() {
-            return Ok(());
-        }
-        let failure = self.submitted.groups().find_map(|delivery| delivery.failures().into_iter().next());
+        let tolerated = |failure: &DeliveryFailure| failure.class == Class::Data && reporter.tolerates();
+        let failures = self.submitted.groups().flat_map(|delivery| delivery.failures());
+        let failure = failures.into_iter().find(|failure| !self.one_by_one || !tolerated(failure));
         failure.map_or(Ok(()), |failure| {
-            Err(Error::SendCallback(format!("{} ({}-{})", failure.error, failure.topic, failure.partition)))
+            let text = format!("{} ({}-{})", failure.error, failure.topic, failure.partition);
+            match failure.class {
+                Class::Data if !self.one_by_one => Err(Error::RefusedInBatch(text)),
+                _ => Err(Error::SendCallback(text)),
+            }
         })
     }
 
