@@ -85,7 +85,10 @@ pub(crate) fn poison_in_transform(scale: Scale) -> anyhow::Result<Outcome> {
             },
         });
     }
-    Ok(Outcome { note: "found by bisection, in the dead letter queue; the rest goes on".to_owned(), ..all.unwrap_or_else(empty) })
+    Ok(Outcome {
+        note: "found by bisection, in the dead letter queue; the rest goes on".to_owned(),
+        ..all.unwrap_or_else(empty)
+    })
 }
 
 fn empty() -> Outcome {
@@ -257,7 +260,10 @@ pub(crate) fn hog_in_source(scale: Scale) -> anyhow::Result<Outcome> {
         ("committed", "loop", timeout),
     ];
     let faults = faults.map(|(call, kind, expected)| {
-        (json!({format!("fault.{call}"): kind, "fault.after": if call == "poll" { "2" } else { "0" }}), expected)
+        (
+            json!({format!("fault.{call}"): kind, "fault.after": if call == "poll" { "2" } else { "0" }}),
+            expected,
+        )
     });
     wrong_sources("hog", &faults, scale)
 }
@@ -300,8 +306,10 @@ pub(crate) fn wrong_answers(scale: Scale) -> anyhow::Result<Outcome> {
             "transforms": "t", "transforms.t.type": "test.Transform", format!("transforms.t.fault.{fault}"): kind,
         })
     };
+    // Asked by the host, since the transform is another component's.
     let predicate = json!({
-        "transforms": "t", "transforms.t.type": "test.Transform", "transforms.t.predicate": "p",
+        "transforms": "t", "transforms.t.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.t.regex": "(.*)", "transforms.t.replacement": "$1", "transforms.t.predicate": "p",
         "predicates": "p", "predicates.p.type": "test.Predicate", "predicates.p.fault.answers": "few",
     });
     let converter = json!({"value.converter": "test.Converter", "value.converter.fault.src": "same"});

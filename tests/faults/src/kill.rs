@@ -45,14 +45,21 @@ fn run_source(name: &str, properties: &str, scale: Scale) -> anyhow::Result<Outc
     for moment in moments(&mut random, kills, n) {
         until("records before the kill", || {
             tally.read(&tail, Duration::from_millis(1))?;
-            Ok(if tally.end(0, 1) > moment { Ok(()) } else { Err(format!("{} of {moment}", tally.end(0, 1))) })
+            Ok(if tally.end(0, 1) > moment {
+                Ok(())
+            } else {
+                Err(format!("{} of {moment}", tally.end(0, 1)))
+            })
         })?;
         last(Duration::from_millis(random.below(JITTER_MS)));
         rig.kill()?;
         // What the worker had sent is in the topic a moment later.
         tally.read(&tail, QUIET)?;
         stored = stored_lines(&stored_tail, name)?.unwrap_or(stored);
-        ensure!(tally.has_all_below(stored, 0, 1), "an offset is stored of records that are not in the topic");
+        ensure!(
+            tally.has_all_below(stored, 0, 1),
+            "an offset is stored of records that are not in the topic"
+        );
         again += tally.end(0, 1) - stored;
         rig.restart()?;
     }

@@ -96,7 +96,11 @@ const ROWS: &[Row] = &[
     row("denied-read", "no right to read, sink", refuse::denied_read),
     row("trap-transform", "transform traps on each 1,000th record", guest::trap_in_transform),
     row("trap-converter", "converter traps on each 1,000th record", guest::trap_in_converter),
-    row("trap-idempotent-sink", "idempotent sink traps on each 1,000th record", guest::trap_in_idempotent_sink),
+    row(
+        "trap-idempotent-sink",
+        "idempotent sink traps on each 1,000th record",
+        guest::trap_in_idempotent_sink,
+    ),
     row("trap-sink", "sink traps", guest::trap_in_sink),
     row("trap-source", "source traps behind each 1,000th record", guest::trap_in_source),
     row("poison", "transform loops, sleeps, hogs memory on a record", guest::poison_in_transform),
@@ -104,12 +108,19 @@ const ROWS: &[Row] = &[
     row("damage", "source answers damaged frames", guest::damaged_frames),
     row("wrong-answers", "transform, predicate, sink answer wrong indexes, counts", guest::wrong_answers),
     row("tasks-restarted", "sink tasks restarted under load", rebalance::tasks_restarted),
-    row("member-comes-and-goes", "another member joins and leaves the group", rebalance::member_comes_and_goes),
+    row(
+        "member-comes-and-goes",
+        "another member joins and leaves the group",
+        rebalance::member_comes_and_goes,
+    ),
     row("two-workers", "a second worker joins the group and is stopped", rebalance::second_worker),
 ];
 
-const EXACTLY_ONCE_ROWS: &[Row] =
-    &[row("kill-source-exactly-once", "kill -9 of the worker, exactly-once source", kill::source_exactly_once)];
+const EXACTLY_ONCE_ROWS: &[Row] = &[row(
+    "kill-source-exactly-once",
+    "kill -9 of the worker, exactly-once source",
+    kill::source_exactly_once,
+)];
 
 /// All rows in their order.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

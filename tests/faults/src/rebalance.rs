@@ -130,10 +130,15 @@ pub(crate) fn tasks_restarted(scale: Scale) -> anyhow::Result<Outcome> {
 /// An ordinary consumer joins the group, is given partitions, takes nothing and leaves.
 pub(crate) fn member_comes_and_goes(scale: Scale) -> anyhow::Result<Outcome> {
     let (runs, n) = scale.pick((6, 400_000), (2, 100_000));
-    let mut total = Outcome { runs: 0, records: 0, lost: 0, duplicated: 0, duplicates_max: 0, note: String::new() };
+    let mut total =
+        Outcome { runs: 0, records: 0, lost: 0, duplicated: 0, duplicates_max: 0, note: String::new() };
     for (name, strategy, class) in [
         ("member-eager", "range,roundrobin", ""),
-        ("member-cooperative", "cooperative-sticky", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"),
+        (
+            "member-cooperative",
+            "cooperative-sticky",
+            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+        ),
     ] {
         let properties = match class {
             "" => String::new(),

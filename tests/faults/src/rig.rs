@@ -106,7 +106,10 @@ pub(crate) fn with(mut config: Value, more: &Value) -> Value {
 }
 
 /// Asks `probe` until it answers true; it may fail for good.
-pub(crate) fn until(what: &str, mut probe: impl FnMut() -> anyhow::Result<Result<(), String>>) -> anyhow::Result<()> {
+pub(crate) fn until(
+    what: &str,
+    mut probe: impl FnMut() -> anyhow::Result<Result<(), String>>,
+) -> anyhow::Result<()> {
     eventually(what, || match probe() {
         Ok(Ok(())) => Ok(Ok(())),
         Ok(Err(complaint)) => Err(complaint),

@@ -20,7 +20,8 @@ impl Guest for crate::Misbehaving {
         sink.config_def =
             vec![ConfigKey { optional: true, ..key("file", ConfigType::String, None, Validator::None) }];
         sink.capabilities = vec![capability("file-write")];
-        let mut idempotent = PluginInfo { idempotent: true, ..plugin("test.IdempotentSink", Kind::Sink, Format::Raw) };
+        let mut idempotent =
+            PluginInfo { idempotent: true, ..plugin("test.IdempotentSink", Kind::Sink, Format::Raw) };
         idempotent.config_def = sink.config_def.clone();
         idempotent.capabilities = sink.capabilities.clone();
         let transform = PluginInfo { pure: true, ..plugin("test.Transform", Kind::Transform, Format::Raw) };
