@@ -45,6 +45,12 @@ quickstart *options:
 bench-rough *options:
     tests/harness/bench-rough.sh {{options}}
 
+# Faults against a real Kafka and a real worker, as a table: kills, brokers that go away, refusals, hostile guests,
+# rebalances; `just faults NAME... --short` for some of them, or fewer records
+faults *options:
+    cargo build --locked --quiet --workspace
+    ${CARGO_TARGET_DIR:-target}/debug/faults {{options}}
+
 # Recorded answers of Kafka Connect, case by case: `just conformance smt FILE`, `just conformance converters FILE`
 conformance kind file:
     cargo build --locked --quiet --workspace

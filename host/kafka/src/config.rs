@@ -80,6 +80,12 @@ impl ClientConfig {
         self.with("receive.message.max.bytes", "1000000000")
     }
 
+    /// Makes a producer send each record in a request of its own, so that a broker that refuses one refuses no other.
+    #[must_use]
+    pub fn one_by_one(self) -> Self {
+        self.with("batch.num.messages", "1")
+    }
+
     /// What the client is for.
     #[must_use]
     pub const fn role(&self) -> Role {

@@ -273,7 +273,12 @@ impl Cause {
     /// The code, with the text that came with it.
     pub(crate) fn said(code: Code, text: impl Into<String>) -> Self {
         let (class, blame) = judge(code);
-        Self { text: text.into(), class, blame, code }
+        let text = text.into();
+        let text = match exception(code) {
+            Some(exception) => format!("org.apache.kafka.common.errors.{exception}: {text}"),
+            None => text,
+        };
+        Self { text, class, blame, code }
     }
 
     /// Nothing came back in time.
@@ -294,6 +299,23 @@ impl Cause {
 
 fn join(refused: &[Refused]) -> String {
     refused.iter().map(Refused::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// The name under which Java's clients throw what a broker refuses: people and their tools look for it.
+const fn exception(code: Code) -> Option<&'static str> {
+    use Code::*;
+    Some(match code {
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE => "RecordTooLargeException",
+        RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE => "RecordBatchTooLargeException",
+        RD_KAFKA_RESP_ERR_INVALID_RECORD => "InvalidRecordException",
+        RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP => "InvalidTimestampException",
+        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => "TopicAuthorizationException",
+        RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => "GroupAuthorizationException",
+        RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => "ClusterAuthorizationException",
+        RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED => "TransactionalIdAuthorizationException",
+        RD_KAFKA_RESP_ERR_POLICY_VIOLATION => "PolicyViolationException",
+        _ => return None,
+    })
 }
 
 /// Class and blame of librdkafka's error codes: those below zero are its own, the others Kafka's.
@@ -432,6 +454,9 @@ mod tests {
     fn the_chain_names_the_operation_and_what_the_broker_said() {
         let cause = Cause::of(Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
         let error = Error::Produce { topic: "t".into(), cause };
-        assert_eq!(cofferdam_api::chain(&error), "writing to topic t: Broker: Message size too large");
+        assert_eq!(
+            cofferdam_api::chain(&error),
+            "writing to topic t: org.apache.kafka.common.errors.RecordTooLargeException: Broker: Message size too large"
+        );
     }
 }

@@ -203,13 +203,16 @@ impl TopicLog {
         let _nothing_is_written = self.writing.lock().await;
     }
 
-    /// Asks again while brokers fail to answer, within the time one call may take.
+    /// Asks again while brokers fail to answer, or have not heard yet of a topic that was made just now, within the
+    /// time one call may take.
     async fn retrying<T, F: Future<Output = Result<T>>>(&self, ask: impl Fn() -> F) -> Result<T> {
         let deadline = now() + self.timeout;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         loop {
             match ask().await {
-                Err(error) if error.class() == Class::Retriable && now() < deadline => {
+                Err(error)
+                    if matches!(error.class(), Class::Retriable | Class::NotFound) && now() < deadline =>
+                {
                     tracing::debug!(
                         topic = &*self.topic,
                         error = chain(&error),
@@ -295,8 +298,9 @@ impl<H: FnMut(LogRecord<'_>) + Send> Reader<H> {
             return;
         }
         if let Some(cause) = message.error() {
-            // What mends by itself is librdkafka's business.
-            if !matches!(cause.class, Class::Retriable | Class::Rebalancing) {
+            // What mends by itself is librdkafka's business; so is a topic that was made just now and of which not
+            // every broker has heard.
+            if !matches!(cause.class, Class::Retriable | Class::Rebalancing | Class::NotFound) {
                 let from = self.topic.to_string();
                 tracing::warn!(topic = from, partition, %cause, "an internal topic cannot be read");
                 progress.error = Some(Error::Consume { from, cause });

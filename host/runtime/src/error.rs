@@ -78,6 +78,10 @@ pub enum Error {
     /// Kafka did not take a record.
     #[error("Unrecoverable exception from producer send callback: {0}")]
     SendCallback(String),
+    /// Kafka refused a batch of records for one of them. Not the end: the task goes on from its last commit and
+    /// sends them one by one.
+    #[error("Kafka refused a batch of records: {0}")]
+    RefusedInBatch(String),
     /// A record cannot even be handed to the producer.
     #[error("Unrecoverable exception trying to send")]
     Send(#[source] cofferdam_kafka::SendError),
@@ -210,7 +214,7 @@ impl Error {
             }
             Self::SendCallback(reason) => {
                 Exception::new(CONNECT, "Unrecoverable exception from producer send callback")
-                    .caused_by(Exception::new(KAFKA, reason.clone()))
+                    .caused_by(Exception::from_guest(reason, KAFKA))
             }
             // Kafka Connect shows what start and poll threw as it is.
             Self::Guest { error, .. } => Exception::from_call(error),
@@ -253,7 +257,7 @@ impl Classified for Error {
             Self::Guest { error, .. } | Self::Put(error) => error.class(),
             Self::Tolerance(_) => Class::Data,
             Self::Panic(_) => Class::Bug,
-            Self::Stopping => Class::Retriable,
+            Self::Stopping | Self::RefusedInBatch(_) => Class::Retriable,
             Self::UnusableBatch(_)
             | Self::Untracked
             | Self::SendCallback(_)
@@ -279,7 +283,7 @@ impl Classified for Error {
             Self::Guest { error, .. } | Self::Put(error) => error.blame(),
             Self::Tolerance(_) => Blame::User,
             Self::UnusableBatch(_) | Self::Untracked | Self::TooManyTasks { .. } => Blame::Guest,
-            Self::SendCallback(_) | Self::DeadLetter { .. } => Blame::Broker,
+            Self::SendCallback(_) | Self::RefusedInBatch(_) | Self::DeadLetter { .. } => Blame::Broker,
             Self::Panic(_) | Self::Stopping => Blame::Host,
         }
     }

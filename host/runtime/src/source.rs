@@ -22,7 +22,7 @@ use crate::errors::Reporter;
 use crate::stage::commit::{Commit, Schedule};
 use crate::stage::convert::{Converters, Order};
 use crate::stage::poll::{Poll, Polled};
-use crate::stage::produce::Produce;
+use crate::stage::produce::{Produce, Sending};
 use crate::stage::topics::TopicCreation;
 use crate::stage::transform::Work;
 use crate::task::{Status, Task};
@@ -58,11 +58,19 @@ pub(crate) async fn run(task: Task) -> Result<(), Error> {
     }
     let mut source = Box::pin(Source::start(task, control)).await?;
     source.status.set(State::Running);
-    let mut result = source.work().await;
-    if let (Err(error), Some(transactions)) = (&mut result, &source.transactions) {
-        *error = transactions.explain(std::mem::replace(error, Error::Stopping));
+    let mut result = source.run().await;
+    if let Err(Error::RefusedInBatch(reason)) = &result {
+        tracing::warn!(
+            "Kafka refused a batch of records, perhaps for one of them: going on from the last commit, with a request \
+             for each record. That is slow: raise max.message.bytes of the topic, or lower \
+             producer.override.batch.size below it: {reason}"
+        );
+        let mut task = source.into_task();
+        task.one_by_one = true;
+        let control = task.control.clone();
+        source = Box::pin(Source::start(task, control)).await?;
+        result = source.run().await;
     }
-    source.finish(result.is_ok()).await;
     match result {
         Err(Error::Stopping) => Ok(()),
         result => result,
@@ -93,7 +101,11 @@ impl Source {
                 task.listener.clone(),
                 task.metrics.clone(),
                 reporter.tolerates(),
-                transactions.is_some(),
+                match transactions {
+                    Some(_) => Sending::InTransactions,
+                    None if task.one_by_one => Sending::OneByOne,
+                    None => Sending::InBatches,
+                },
             ),
             reporter,
             schedule: Schedule::new(interval),
@@ -106,6 +118,20 @@ impl Source {
             transactions,
             task,
         })
+    }
+
+    /// Works until told to stop or until something fails, and comes to an end.
+    async fn run(&mut self) -> Result<(), Error> {
+        let mut result = self.work().await;
+        if let (Err(error), Some(transactions)) = (&mut result, &self.transactions) {
+            *error = transactions.explain(std::mem::replace(error, Error::Stopping));
+        }
+        self.finish(result.is_ok()).await;
+        result
+    }
+
+    fn into_task(self) -> Task {
+        self.task
     }
 
     async fn work(&mut self) -> Result<(), Error> {

@@ -42,6 +42,8 @@ pub(crate) struct Task {
     usage: Arc<Usage>,
     status: Status,
     embedded_broker: bool,
+    /// Records of a source are sent one by one, so that it is known which of them Kafka refuses.
+    pub(crate) one_by_one: bool,
 }
 
 /// What the worker hands over to start a task.
@@ -146,6 +148,7 @@ impl Task {
             control: start.control,
             status: start.status,
             embedded_broker: start.embedded_broker,
+            one_by_one: false,
         })
     }
 
@@ -207,6 +210,7 @@ impl Task {
             tracing::info!(?role, "client settings without meaning here: {}", translated.ignored.join(", "));
         }
         let config = translated.config;
+        let config = if self.one_by_one && role == Role::Producer { config.one_by_one() } else { config };
         Ok(if self.embedded_broker { config.for_embedded_broker() } else { config })
     }
 

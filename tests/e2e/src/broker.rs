@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, ensure};
 
-use crate::worker::free_port;
+use crate::worker::free_ports;
 
-/// A Kafka broker of one node, gone with this value, or with the test process, however that ends.
+/// Kafka brokers, gone with this value, or with the test process, however that ends.
 #[derive(Debug)]
 pub struct Broker {
     dir: PathBuf,
@@ -25,8 +25,16 @@ impl Broker {
     /// # Errors
     /// When it does not come up.
     pub fn start(properties: &str) -> anyhow::Result<Self> {
+        Self::cluster(1, properties)
+    }
+
+    /// Starts a cluster of `nodes` brokers, numbered from 1.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn cluster(nodes: u16, properties: &str) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?.keep();
-        let port = free_port()?;
+        let port = free_ports(nodes)?;
         let janitor = Command::new("sh")
             .args(["-c", r#"cat >/dev/null; exec "$0" wipe "$1""#])
             .args([scripts().join("kafka.sh"), dir.clone()])
@@ -34,8 +42,11 @@ impl Broker {
             .stdout(Stdio::null())
             .process_group(0)
             .spawn()?;
-        let broker = Self { dir, bootstrap: format!("127.0.0.1:{port}"), janitor };
-        broker.run(&["start".as_ref(), &broker.dir, port.to_string().as_ref()], properties)?;
+        let all: Vec<String> = (port..port + nodes).map(|port| format!("127.0.0.1:{port}")).collect();
+        let broker = Self { dir, bootstrap: all.join(","), janitor };
+        let (port, nodes) = (port.to_string(), nodes.to_string());
+        let arguments = ["start".as_ref(), broker.dir.as_path(), port.as_ref()];
+        broker.run(&arguments, &[("KAFKA_NODES", &nodes), ("KAFKA_PROPS", properties)])?;
         Ok(broker)
     }
 
@@ -56,12 +67,12 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// Kills it without warning; its data stay.
+    /// Kills the first node without warning; its data stay.
     ///
     /// # Errors
     /// When the script fails.
     pub fn kill(&self) -> anyhow::Result<()> {
-        self.run(&["node".as_ref(), "kill".as_ref(), &self.dir, "1".as_ref()], "")
+        self.node("kill", 1)
     }
 
     /// Starts it again after [`Broker::kill`].
@@ -69,13 +80,41 @@ impl Broker {
     /// # Errors
     /// When it does not come up.
     pub fn restart(&self) -> anyhow::Result<()> {
-        self.run(&["node".as_ref(), "start".as_ref(), &self.dir, "1".as_ref()], "")
+        self.node("start", 1)
     }
 
-    fn run(&self, arguments: &[&Path], properties: &str) -> anyhow::Result<()> {
+    /// Does `action` to one node: `start`, `stop`, `kill` (SIGKILL), `freeze` (SIGSTOP) or `thaw`.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub fn node(&self, action: &str, id: u32) -> anyhow::Result<()> {
+        self.run(&["node".as_ref(), action.as_ref(), &self.dir, id.to_string().as_ref()], &[])
+    }
+
+    /// Runs one of Kafka's own command-line tools, by its class, with `--bootstrap-server`.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let libs = Command::new(scripts().join("fetch-kafka.sh")).stdin(Stdio::null()).output()?;
+        ensure!(libs.status.success(), "fetch-kafka.sh: {}", String::from_utf8_lossy(&libs.stderr));
+        let libs = String::from_utf8(libs.stdout)?;
+        let output = Command::new("java")
+            .args(["-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", libs.trim()), class])
+            .args(["--bootstrap-server", &self.bootstrap])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .context("java runs")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "{class}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(text)
+    }
+
+    fn run(&self, arguments: &[&Path], settings: &[(&str, &str)]) -> anyhow::Result<()> {
         let output = Command::new(scripts().join("kafka.sh"))
             .args(arguments)
-            .env("KAFKA_PROPS", properties)
+            .envs(settings.iter().copied())
             .env("KAFKA_WAIT", "120")
             .stdin(Stdio::null())
             .output()

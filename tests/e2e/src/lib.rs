@@ -13,8 +13,8 @@ mod wait;
 mod worker;
 
 pub use broker::{Broker, skip_without_kafka};
-pub use lines::{checksum, count_lines, lines_of, write_lines};
-pub use topic::{Message, Topics};
+pub use lines::{checksum, count_lines, line, lines_of, number_of, write_lines};
+pub use topic::{Message, Tail, Topics};
 pub use wait::{WAIT, eventually};
 pub use worker::{Answer, Worker};
 

@@ -7,22 +7,32 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-/// Writes lines `line <n> <filler>` for `numbers`, 100 bytes each with the newline, appending.
+/// The line with a number: `line <n> <filler>`, 99 bytes.
+#[must_use]
+pub fn line(number: u64) -> String {
+    let mut line = format!("line {number:012} ");
+    line.extend(std::iter::repeat_n(char::from(b'a' + (number % 26) as u8), 99 - line.len()));
+    line
+}
+
+/// The number of a line, if it is as [`line`] made it, to the last byte.
+#[must_use]
+pub fn number_of(text: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(text.get(5..17)?).ok()?;
+    let number = digits.parse().ok()?;
+    (text == line(number).as_bytes()).then_some(number)
+}
+
+/// Writes the lines of `numbers`, 100 bytes each with the newline, appending.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_lines(path: &Path, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
     let mut out = BufWriter::new(file);
-    let mut line = String::new();
     for number in numbers {
-        line.clear();
-        write!(line, "line {number:012} ")?;
-        while line.len() < 99 {
-            line.push(char::from(b'a' + (number % 26) as u8));
-        }
-        line.push('\n');
-        out.write_all(line.as_bytes())?;
+        out.write_all(line(number).as_bytes())?;
+        out.write_all(b"\n")?;
     }
     out.flush()?;
     Ok(())

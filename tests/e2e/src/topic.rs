@@ -61,9 +61,26 @@ impl Topics {
     /// # Errors
     /// When the broker refuses.
     pub fn create(&self, topic: &str, partitions: i32) -> anyhow::Result<()> {
+        self.create_with(topic, partitions, 1, &[])
+    }
+
+    /// Creates a topic with so many copies, and settings.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn create_with(
+        &self,
+        topic: &str,
+        partitions: i32,
+        copies: i32,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<()> {
         use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
         let admin: AdminClient<_> = self.config().create()?;
-        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(copies));
+        for (key, value) in settings {
+            new = new.set(key, value);
+        }
         let created = block_on(admin.create_topics([&new], &AdminOptions::new()))?;
         for result in created {
             result.map_err(|(topic, code)| anyhow::anyhow!("create {topic}: {code}"))?;
@@ -145,13 +162,12 @@ impl Topics {
         producer.flush(WAIT).with_context(|| format!("send to {topic}"))
     }
 
-    /// Reads a topic from its beginning until `n` records came; more than `n` are read too when they
-    /// are there at once.
+    /// Follows a topic from its beginning, as a consumer that sees what is committed.
     ///
     /// # Errors
-    /// When fewer came in time.
+    /// When it does not exist in time.
     #[allow(clippy::disallowed_methods, reason = "polls another process; there is nothing to be notified by")]
-    pub fn read(&self, topic: &str, n: usize) -> anyhow::Result<Vec<Message>> {
+    pub fn tail(&self, topic: &str) -> anyhow::Result<Tail> {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", "e2e-reader")
@@ -174,6 +190,17 @@ impl Topics {
             assignment.add_partition_offset(topic, i32::try_from(partition)?, Offset::Beginning)?;
         }
         consumer.assign(&assignment)?;
+        Ok(Tail { consumer })
+    }
+
+    /// Reads a topic from its beginning until `n` records came; more than `n` are read too when they
+    /// are there at once.
+    ///
+    /// # Errors
+    /// When fewer came in time.
+    pub fn read(&self, topic: &str, n: usize) -> anyhow::Result<Vec<Message>> {
+        let Tail { consumer } = self.tail(topic)?;
+        let deadline = Instant::now() + WAIT;
         let mut messages = Vec::with_capacity(n);
         loop {
             // Once all expected came, a short look whether there is more than expected.
@@ -205,12 +232,55 @@ impl Topics {
         Ok(offsets.elements().iter().map(offset).collect())
     }
 
-    fn config(&self) -> ClientConfig {
+    /// Changes a setting of a topic.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn set(&self, topic: &str, setting: &str, value: &str) -> anyhow::Result<()> {
+        use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+        let admin: AdminClient<_> = self.config().create()?;
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
+        for result in block_on(admin.alter_configs([&change], &AdminOptions::new()))? {
+            result.map_err(|(_, code)| anyhow::anyhow!("set {setting} of {topic}: {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// The settings of a client of this broker, for what is not offered here.
+    #[must_use]
+    pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
         // The embedded broker's fetch answers are not bounded.
         config.set("receive.message.max.bytes", "1000000000").set("log_level", "2");
         config
+    }
+}
+
+/// Follows a topic from its beginning.
+pub struct Tail {
+    consumer: BaseConsumer,
+}
+
+impl Tail {
+    /// Hands every record that came since the last time to `take`; ends when none came for `quiet`.
+    ///
+    /// # Errors
+    /// When the topic cannot be read.
+    pub fn read(
+        &self,
+        quiet: Duration,
+        mut take: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+    ) -> anyhow::Result<()> {
+        while let Some(message) = self.consumer.poll(quiet) {
+            match message {
+                Ok(message) => take(&message),
+                // The broker is away, or a partition has no leader: the client goes on by itself.
+                Err(error) if is_passing(&error) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -226,6 +296,21 @@ fn owned(message: &rdkafka::message::BorrowedMessage<'_>) -> Message {
         headers,
         timestamp: message.timestamp().to_millis(),
     }
+}
+
+fn is_passing(error: &rdkafka::error::KafkaError) -> bool {
+    use rdkafka::types::RDKafkaErrorCode as Code;
+    let passing = [
+        Code::AllBrokersDown,
+        Code::BrokerTransportFailure,
+        Code::OperationTimedOut,
+        Code::Resolve,
+        Code::NotLeaderForPartition,
+        Code::LeaderNotAvailable,
+        Code::UnknownTopicOrPartition,
+        Code::UnknownPartition,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }
 
 /// Drives a future of the admin client, which is woken by the client's own thread.

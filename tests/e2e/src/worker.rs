@@ -217,6 +217,33 @@ impl Worker {
         })
     }
 
+    /// Waits until the connector or one of its tasks failed and answers the trace.
+    ///
+    /// # Errors
+    /// When that is not so in time.
+    pub fn await_failure(&self, name: &str) -> anyhow::Result<String> {
+        eventually(&format!("{name} fails"), || {
+            let status =
+                self.get(&format!("/connectors/{name}/status")).map_err(|error| error.to_string())?.body;
+            let tasks = status.get("tasks").and_then(Value::as_array).into_iter().flatten();
+            let mut all = status.get("connector").into_iter().chain(tasks);
+            let failed = all.find(|it| it.get("state").and_then(Value::as_str) == Some("FAILED"));
+            let trace = failed.and_then(|it| it.get("trace")).and_then(Value::as_str);
+            trace.map(str::to_owned).ok_or_else(|| status.to_string())
+        })
+    }
+
+    /// Restarts the connector with its tasks, all or only those that failed.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn restart(&self, name: &str, only_failed: bool) -> anyhow::Result<()> {
+        let path = format!("/connectors/{name}/restart?includeTasks=true&onlyFailed={only_failed}");
+        let answer = self.post(&path, &Value::Null)?;
+        ensure!((200..300).contains(&answer.status), "restart {name}: {answer:?}");
+        Ok(())
+    }
+
     /// SIGKILL, and waits for the end.
     ///
     /// # Errors
@@ -267,18 +294,27 @@ fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyh
     Ok(Answer { status: response.status().as_u16(), body })
 }
 
-/// A port of loopback that was free a moment ago, below those that the system gives to connections: a
-/// client that tries to reach a stopped broker could be given the broker's own port, connect to itself
-/// and keep it taken.
+/// A port of loopback that was free a moment ago.
 ///
 /// # Errors
 /// When there is none.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
+fn free_port() -> anyhow::Result<u16> {
+    free_ports(1)
+}
+
+/// The first of `n` ports of loopback in a row that were free a moment ago, as were those 100 above them. They lie
+/// below those that the system gives to connections: a client that tries to reach a stopped broker could be given
+/// the broker's own port, connect to itself and keep it taken.
+///
+/// # Errors
+/// When there are none.
+pub(crate) fn free_ports(n: u16) -> anyhow::Result<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(37);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     (0..10_000)
-        .map(|_| 20_000 + (first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000) as u16)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .map(|_| 20_000 + (first.wrapping_add(NEXT.fetch_add(n.into(), Ordering::Relaxed)) % 10_000) as u16)
+        .find(|port| (*port..*port + n).all(|port| is_free(port) && is_free(port + 100)))
         .context("no port is free")
 }
 
@@ -290,15 +326,19 @@ fn binary() -> anyhow::Result<&'static Path> {
         if let Some(path) = std::env::var_os("COFFERDAM_BINARY") {
             return Ok(path.into());
         }
-        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--workspace"]).status();
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--workspace"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .status();
         match build {
             Ok(status) if status.success() => {}
             other => return Err(format!("cargo build --workspace: {other:?}")),
         }
-        // This program is <target>/<profile>/deps/<test>.
-        let test = std::env::current_exe().map_err(|error| error.to_string())?;
-        let profile = test.ancestors().nth(2).ok_or("no target folder")?;
-        Ok(profile.join("cofferdam"))
+        // This program is <target>/<profile>/<program> or, if it is a test, <target>/<profile>/deps/<test>.
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let folder = program.parent().ok_or("no target folder")?;
+        let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+        Ok(profile.ok_or("no target folder")?.join("cofferdam"))
     });
     built.as_deref().map_err(|error| anyhow::anyhow!(error.clone()))
 }

@@ -44,17 +44,6 @@ fn create(worker: &Worker, name: &str, config: Value) -> anyhow::Result<Answer> 
     worker.post("/connectors", &json!({"name": name, "config": config}))
 }
 
-/// Waits until the connector or its first task failed and answers the trace.
-fn trace_of(worker: &Worker, name: &str) -> anyhow::Result<String> {
-    eventually(&format!("{name} fails"), || {
-        let status =
-            worker.get(&format!("/connectors/{name}/status")).map_err(|error| error.to_string())?.body;
-        let failed =
-            [&status["connector"], &status["tasks"][0]].into_iter().find(|it| it["state"] == "FAILED");
-        failed.and_then(|it| it["trace"].as_str()).map(str::to_owned).ok_or_else(|| status.to_string())
-    })
-}
-
 #[test]
 fn a_refused_configuration_says_why_and_changes_nothing() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
@@ -147,7 +136,7 @@ fn a_guest_that_traps_fails_its_task_with_a_trace_and_no_other() -> anyhow::Resu
     ] {
         let config = json!({"connector.class": "test.Source", "topic": "t", format!("fault.{call}"): kind});
         assert_eq!(create(&worker, name, config)?.status, 201);
-        let trace = trace_of(&worker, name)?;
+        let trace = worker.await_failure(name)?;
         assert!(trace.contains("wasm") && trace.contains("misbehaving"), "{name}: {trace}");
         neighbour.must_work()?;
     }
@@ -156,7 +145,7 @@ fn a_guest_that_traps_fails_its_task_with_a_trace_and_no_other() -> anyhow::Resu
         "value.converter": "org.apache.kafka.connect.storage.StringConverter",
     });
     assert_eq!(create(&worker, "trap-in-put", sink)?.status, 201);
-    let trace = trace_of(&worker, "trap-in-put")?;
+    let trace = worker.await_failure("trap-in-put")?;
     assert!(trace.contains("wasm") && trace.contains("misbehaving"), "{trace}");
     let committed = topics.committed("connect-trap-in-put", "victims", 1)?;
     assert_eq!(committed, [None], "an offset was committed over a trap");
@@ -180,7 +169,7 @@ fn a_guest_that_loops_or_hogs_memory_hurts_itself_only() -> anyhow::Result<()> {
         let config = json!({"connector.class": "test.Source", "topic": "t", "fault.poll": fault});
         assert_eq!(create(&worker, fault, config)?.status, 201);
         neighbour.must_work()?;
-        let trace = trace_of(&worker, fault)?;
+        let trace = worker.await_failure(fault)?;
         assert!(trace.contains(expected), "{fault}: {trace}");
         neighbour.must_work()?;
     }
@@ -199,19 +188,19 @@ fn what_lies_outside_the_grant_is_refused_by_name() -> anyhow::Result<()> {
     let source = |file: &Path| json!({"connector.class": "FileStreamSource", "file": file, "topic": "t"});
 
     assert_eq!(create(&worker, "outside", source(Path::new("/etc/passwd")))?.status, 201);
-    let trace = trace_of(&worker, "outside")?;
+    let trace = worker.await_failure("outside")?;
     assert!(trace.contains("/etc") && trace.contains("cofferdam.file.roots"), "{trace}");
 
     assert_eq!(create(&worker, "dotdot", source(&allowed.join("../secret.txt")))?.status, 201);
-    assert!(trace_of(&worker, "dotdot")?.contains("cofferdam.file.roots"));
+    assert!(worker.await_failure("dotdot")?.contains("cofferdam.file.roots"));
 
     std::os::unix::fs::symlink("/etc/passwd", allowed.join("link"))?;
     assert_eq!(create(&worker, "link", source(&allowed.join("link")))?.status, 201);
-    let trace = trace_of(&worker, "link")?;
+    let trace = worker.await_failure("link")?;
     assert!(trace.contains("link"), "{trace}");
 
     assert_eq!(create(&worker, "nowhere", source(&allowed.join("no/such/folder/in.txt")))?.status, 201);
-    assert!(trace_of(&worker, "nowhere")?.contains("no/such/folder"));
+    assert!(worker.await_failure("nowhere")?.contains("no/such/folder"));
 
     // A file that is not there yet is waited for, as the original does.
     let late = allowed.join("late.txt");
@@ -230,7 +219,7 @@ fn a_topic_that_kafka_refuses_fails_the_task() -> anyhow::Result<()> {
     std::fs::write(&file, "a\n")?;
     let config = json!({"connector.class": "FileStreamSource", "file": file, "topic": "not a topic/!"});
     assert_eq!(create(&worker, "refused", config)?.status, 201);
-    let trace = trace_of(&worker, "refused")?;
+    let trace = worker.await_failure("refused")?;
     assert!(trace.contains("not a topic/!"), "{trace}");
     neighbour.must_work()
 }
@@ -251,7 +240,7 @@ fn a_full_disk_fails_the_sink_and_loses_nothing() -> anyhow::Result<()> {
         })
     };
     assert_eq!(create(&worker, "full", sink("/dev/full"))?.status, 201);
-    let trace = trace_of(&worker, "full")?;
+    let trace = worker.await_failure("full")?;
     assert!(trace.contains("/dev/full") && trace.contains("the disk may be full"), "{trace}");
     neighbour.must_work()?;
     assert_eq!(topics.committed("connect-full", "full", 1)?, [None]);

@@ -4,7 +4,8 @@
 #   kafka.sh start  DIR [PORT]   format DIR if it is new, start, wait until it serves
 #   kafka.sh stop   DIR          stop every node of DIR, keeping its data
 #   kafka.sh status DIR          one line a node; exit status 0 if all of them run
-#   kafka.sh node start|stop|kill DIR ID   one node of a cluster (kill is SIGKILL)
+#   kafka.sh node start|stop|kill|freeze|thaw DIR ID   one node of a cluster (kill is
+#                                SIGKILL, freeze SIGSTOP, thaw SIGCONT)
 #   kafka.sh wipe   DIR          stop, then remove DIR
 #
 # Environment:
@@ -255,6 +256,8 @@ case $action in
       node-start) libs; launch "$2"; await_ready "$2" ;;
       node-stop) end "$2" TERM ;;
       node-kill) end "$2" KILL ;;
+      node-freeze) kill -STOP "$(pid_of "$2")" ;;
+      node-thaw) kill -CONT "$(pid_of "$2")" ;;
       *) usage ;;
     esac
     ;;

@@ -51,7 +51,7 @@ impl Exception {
 
     /// An error of this host with all its causes.
     pub(crate) fn from_error(class: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let exception = Self::new(class, error.to_string());
+        let exception = Self::parse(&error.to_string(), class);
         match error.source() {
             Some(cause) => exception.caused_by(Self::from_error(KAFKA, cause)),
             None => exception,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_api::{Class, Classified as _, TaskId};
-use cofferdam_kafka::{Delivery, Producer, SendError};
+use cofferdam_kafka::{Delivery, DeliveryFailure, Producer, SendError};
 use cofferdam_telemetry::TaskMetrics;
 use cofferdam_worker_api::Listener;
 use indexmap::IndexMap;
@@ -40,9 +40,9 @@ pub(crate) struct Produce {
     /// Canonical texts by the guest's own.
     partitions: HashMap<String, Arc<str>>,
     topics: HashSet<String>,
-    /// In transactions: what has been handed over since the last commit, by partition. A record that
-    /// is given up then fails the whole.
-    unsaved: Option<IndexMap<Arc<str>, Committable>>,
+    sending: Sending,
+    /// In transactions: what has been handed over since the last commit, by partition.
+    unsaved: IndexMap<Arc<str>, Committable>,
 }
 
 /// The records of one batch and one source partition.
@@ -55,27 +55,39 @@ struct Group {
     n_bytes: usize,
 }
 
+/// How the producer of a task sends, which decides what a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// librdkafka puts records together and a broker refuses them together: which of them is at fault is not
+    /// known.
+    InBatches,
+    /// A request for each record: what is refused is at fault, and can be tolerated.
+    OneByOne,
+    /// A record that is refused spoils its transaction, whatever is tolerated.
+    InTransactions,
+}
+
 impl Produce {
-    /// Sends with `producer`. In transactions no record may be given up, whatever is tolerated.
+    /// Sends with `producer`, in the way that it does.
     pub(crate) fn new(
         id: TaskId,
         producer: Producer,
         listener: Arc<dyn Listener>,
         metrics: TaskMetrics,
         failures_pass: bool,
-        in_transactions: bool,
+        sending: Sending,
     ) -> Self {
-        let failures_pass = failures_pass && !in_transactions;
         Self {
             id,
             producer,
             listener,
             metrics,
-            submitted: Submitted::new(failures_pass),
+            submitted: Submitted::new(failures_pass && sending == Sending::OneByOne),
             done: Arc::default(),
             partitions: HashMap::new(),
             topics: HashSet::new(),
-            unsaved: in_transactions.then(IndexMap::new),
+            unsaved: IndexMap::new(),
+            sending,
         }
     }
 
@@ -112,7 +124,7 @@ impl Produce {
                     }
                 }
                 // Too large, for example: this record will never go, the next one may.
-                Class::Data if reporter.tolerates() && self.unsaved.is_none() => {
+                Class::Data if reporter.tolerates() && self.sending != Sending::InTransactions => {
                     from = index + 1;
                     let exception = Exception::from_error(KAFKA, &error);
                     let class = SOURCE_TASK.into();
@@ -128,8 +140,8 @@ impl Produce {
         }
         for group in groups {
             let Group { key, text, progress, delivery, n_records, n_bytes } = group;
-            if let (Some(unsaved), Progress::At(offset)) = (&mut self.unsaved, &progress) {
-                unsaved.insert(Arc::clone(&key), (text.clone(), offset.clone()));
+            if let (Sending::InTransactions, Progress::At(offset)) = (self.sending, &progress) {
+                self.unsaved.insert(Arc::clone(&key), (text.clone(), offset.clone()));
             }
             self.submitted.submit(&key, &text, progress, delivery, n_records, n_bytes);
         }
@@ -224,23 +236,35 @@ impl Produce {
         }
     }
 
-    /// Fails when a record was given up and that is not tolerated.
+    /// Fails when a record was given up and that is not tolerated. Tolerated are records that are at fault
+    /// themselves: a topic that may not be written would have all of them skipped.
     pub(crate) fn check(&self, reporter: &Reporter) -> Result<(), Error> {
-        if reporter.tolerates() && self.unsaved.is_none() {
-            return Ok(());
-        }
         let failures = || self.submitted.groups().flat_map(|delivery| delivery.failures());
-        // What was given up along with it says nothing.
-        let first = failures().find(|failure| failure.class != Class::Retriable);
-        let failure = first.or_else(|| failures().next());
+        let failure = match self.sending {
+            Sending::InBatches => failures().next(),
+            Sending::OneByOne => {
+                let tolerated =
+                    |failure: &DeliveryFailure| failure.class == Class::Data && reporter.tolerates();
+                failures().find(|failure| !tolerated(failure))
+            }
+            Sending::InTransactions => {
+                // What was given up along with another record says nothing.
+                let first = failures().find(|failure| failure.class != Class::Retriable);
+                first.or_else(|| failures().next())
+            }
+        };
         failure.map_or(Ok(()), |failure| {
-            Err(Error::SendCallback(format!("{} ({}-{})", failure.error, failure.topic, failure.partition)))
+            let text = format!("{} ({}-{})", failure.error, failure.topic, failure.partition);
+            match failure.class {
+                Class::Data if self.sending == Sending::InBatches => Err(Error::RefusedInBatch(text)),
+                _ => Err(Error::SendCallback(text)),
+            }
         })
     }
 
     /// In transactions: offsets of everything that was handed over since the last time.
     pub(crate) fn take_unsaved(&mut self) -> Vec<Committable> {
-        self.unsaved.as_mut().map_or_else(Vec::new, |unsaved| std::mem::take(unsaved).into_values().collect())
+        std::mem::take(&mut self.unsaved).into_values().collect()
     }
 
     /// Offsets that may be committed since the last time.

@@ -33,9 +33,7 @@ fn convert(call: &str, batch: &[u8], write: impl Fn(&str, &mut Vec<u8>)) -> Resu
             Some((_, bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             None => String::new(),
         };
-        if setting("trap.on").is_some_and(|poison| text.contains(&poison)) {
-            panic!("this record is poison: {text}");
-        }
+        fault::taste(&text);
         if setting("reject").is_some_and(|unwanted| text.contains(&unwanted)) {
             bad.push(BadRecord { index, step: 0, message: "rejected".to_owned() });
             continue;

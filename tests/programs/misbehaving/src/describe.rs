@@ -20,9 +20,14 @@ impl Guest for crate::Misbehaving {
         sink.config_def =
             vec![ConfigKey { optional: true, ..key("file", ConfigType::String, None, Validator::None) }];
         sink.capabilities = vec![capability("file-write")];
+        let mut idempotent =
+            PluginInfo { idempotent: true, ..plugin("test.IdempotentSink", Kind::Sink, Format::Raw) };
+        idempotent.config_def = sink.config_def.clone();
+        idempotent.capabilities = sink.capabilities.clone();
         let transform = PluginInfo { pure: true, ..plugin("test.Transform", Kind::Transform, Format::Raw) };
         let predicate = plugin("test.Predicate", Kind::Predicate, Format::Raw);
-        vec![source, sink, transform, predicate, plugin("test.Converter", Kind::Converter, Format::Rows)]
+        let converter = plugin("test.Converter", Kind::Converter, Format::Rows);
+        vec![source, sink, transform, predicate, converter, idempotent]
     }
 
     fn validate(class: String, config: Config) -> Vec<KeyErrors> {

@@ -66,6 +66,19 @@ pub(crate) fn kind(call: &str) -> Option<String> {
     (n >= number("fault.after", 0) && n < number("fault.until", u64::MAX)).then_some(kind)
 }
 
+/// Does what the setting `poison` says (`trap` unless set) when `text` contains what `trap.on` says.
+pub(crate) fn taste(text: &str) {
+    if !setting("trap.on").is_some_and(|poison| text.contains(&poison)) {
+        return;
+    }
+    match setting("poison").as_deref() {
+        Some("loop") => spin(),
+        Some("grow") => grow(),
+        Some("sleep") => std::thread::sleep(std::time::Duration::from_secs(3_600)),
+        _ => panic!("this record is poison: {text}"),
+    }
+}
+
 fn env_vars() -> Vec<(String, String)> {
     std::env::vars().collect()
 }

@@ -7,7 +7,11 @@
 //! | `test.Sink`      | counts what it is given in the metric `records`; with `file`, writes values to it     |
 //! | `test.Transform` | appends `suffix` to the topic, keeps the rest; drops values that contain `drop`       |
 //! | `test.Predicate` | true for values that contain `contains`                                               |
+//! | `test.IdempotentSink` | as `test.Sink`, and says that it may be given a batch twice                       |
 //! | `test.Converter` | reads bytes as text in angle brackets, writes text as it is; refuses `reject`         |
+//!
+//! Transform, converter and sinks trap on a value that contains `trap.on`, or do with it what `poison` says; the
+//! source traps behind each `trap.each` records.
 
 wit_bindgen::generate!({ path: "../../../wit", world: "bundle" });
 

@@ -27,6 +27,7 @@ impl Guest for crate::Misbehaving {
     fn put(batch: Frame) -> Result<Vec<BadRecord>, Error> {
         fault::act("put")?;
         let frame = cofferdam_frame::Frame::parse(&batch).map_err(|error| Error::Fatal(error.to_string()))?;
+        frame.iter().for_each(|record| fault::taste(&lossy(record.value())));
         if let Some(path) = setting("file") {
             write(&path, frame).map_err(|error| Error::Fatal(format!("cannot write {path}: {error}")))?;
         }

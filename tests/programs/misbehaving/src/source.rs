@@ -15,6 +15,7 @@ const PARTITION: &str = r#"{"test":"lines"}"#;
 
 thread_local! {
     static NEXT: Cell<u64> = const { Cell::new(0) };
+    static FIRST: Cell<u64> = const { Cell::new(0) };
     static SCHEMA: Cell<u32> = const { Cell::new(0) };
     static FILE_READ: Cell<bool> = const { Cell::new(false) };
 }
@@ -27,6 +28,7 @@ impl Guest for crate::Misbehaving {
         let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
         let stored = stored.into_iter().next().flatten();
         NEXT.set(stored.and_then(|text| digits(text).parse().ok()).unwrap_or(0));
+        FIRST.set(NEXT.get());
         SCHEMA.set(connect_schemas::define(&text()).map_err(Error::Fatal)?);
         Ok(())
     }
@@ -43,7 +45,13 @@ impl Guest for crate::Misbehaving {
             return Ok(frame.finish());
         }
         let from = NEXT.get();
-        let to = number("records", 10).min(from + u64::from(max_records));
+        let mut to = number("records", 10).min(from + u64::from(max_records));
+        // Traps behind each so many records, once in the life of an instance.
+        let each = number("trap.each", u64::MAX);
+        if from > FIRST.get() && from.is_multiple_of(each) {
+            panic!("told to panic behind record {from}");
+        }
+        to = to.min((from / each + 1).saturating_mul(each));
         for n in from..to {
             push(&mut frame, n + 1, &format!("line-{n}"), SCHEMA.get());
         }

@@ -21,9 +21,7 @@ impl transform_api::Guest for crate::Misbehaving {
         let mut bad = Vec::new();
         for (index, record) in frame.iter().enumerate() {
             let value = String::from_utf8_lossy(record.value().unwrap_or_default()).into_owned();
-            if setting("trap.on").is_some_and(|text| value.contains(&text)) {
-                panic!("this record is poison: {value}");
-            }
+            fault::taste(&value);
             if setting("reject").is_some_and(|text| value.contains(&text)) {
                 bad.push(BadRecord { index: index as u32, step: 0, message: "rejected".to_owned() });
                 continue;
