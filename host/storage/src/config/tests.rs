@@ -140,7 +140,7 @@ fn keys_are_told_apart() {
         ("task-a-b-0", Key::Task("a-b", 0)),
         ("task-a", Key::Unknown),
         ("task-a-x", Key::Unknown),
-        ("tasks-fencing-a", Key::Other),
+        ("tasks-fencing-a", Key::Fencing("a")),
         ("commit-task-a-0", Key::Commit("task-a-0")),
         ("connector-connector-", Key::Connector("connector-")),
         ("restart-connector-x", Key::Restart("x")),
