@@ -1,10 +1,13 @@
 //! The keys that every connector has, and their typed form.
 
 mod defs;
+mod restart;
 mod settings;
 mod topics;
 
 pub use defs::{common, predicate, sink, source, transform};
+pub(crate) use restart::keys as restart_keys;
+pub use restart::{RestartCause, RestartSettings};
 pub use settings::{
     ConnectorSettings, ConverterSettings, DlqSettings, ErrorSettings, PredicateSettings, Tolerance, Topics,
     TransformSettings,

@@ -15,6 +15,7 @@ mod error;
 mod errors;
 mod hooks;
 mod offsets;
+mod restart;
 mod sink;
 mod source;
 mod stage;
