@@ -2,11 +2,14 @@
 
 mod defs;
 mod exactly_once;
+mod restart;
 mod settings;
 mod topics;
 
 pub use defs::{common, predicate, sink, source, transform};
 pub use exactly_once::{Boundary, ExactlyOnceSettings};
+pub(crate) use restart::keys as restart_keys;
+pub use restart::{RestartCause, RestartSettings};
 pub use settings::{
     ConnectorSettings, ConverterSettings, DlqSettings, ErrorSettings, PredicateSettings, Tolerance, Topics,
     TransformSettings,

@@ -189,6 +189,9 @@ impl Validator<'_> {
             faults.push((CLASS.to_owned(), text.clone()));
             faults.push(("connector.plugin.version".to_owned(), text));
         }
+        if let Err(wrong) = connector::RestartSettings::parse(config, &ConfigMap::new()) {
+            faults.extend(wrong);
+        }
         match plugin.kind {
             PluginKind::Sink => {
                 faults.extend(connector::check_sink(config));

@@ -16,6 +16,7 @@ mod errors;
 mod fence;
 mod hooks;
 mod offsets;
+mod restart;
 mod sink;
 mod source;
 mod stage;

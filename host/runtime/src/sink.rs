@@ -10,14 +10,14 @@ use std::time::Duration;
 use cofferdam_api::{Class, Classified as _, State, TargetState, TopicPartition, chain};
 use cofferdam_config::connector::Topics;
 use cofferdam_converters::Format;
-use cofferdam_kafka::{Admin, Consumer, Error as KafkaError, Event, Producer, Role};
+use cofferdam_kafka::{Consumer, Error as KafkaError, Event, Role};
 use cofferdam_stdx::time::{Instant, now};
 
 use crate::Error;
 use crate::batch::{Batch, Needs};
 use crate::chain::Chain;
 use crate::control::Control;
-use crate::errors::{DeadLetters, Reporter};
+use crate::errors::Reporter;
 use crate::stage::commit::Schedule;
 use crate::stage::consume::Consume;
 use crate::stage::convert::{Converters, Order};
@@ -85,7 +85,7 @@ impl Sink {
     async fn start(task: Task, control: Control) -> Result<Self, Error> {
         let converters = task.converters(Order::KeysFirst).await?;
         let chain = Chain::start(&task.plugins, &task.connector.transforms, &task.spec()).await?;
-        let reporter = task.reporter(dead_letters(&task).await?);
+        let reporter = task.reporter(task.dead_letters().await?);
         let mut instance =
             task.plugins.sink(task.spec()).await.map_err(|error| task.guest("start", error))?;
         instance.start().await.map_err(|error| task.guest("start", error))?;
@@ -406,17 +406,6 @@ impl Sink {
             tracing::warn!("the consumer could not leave its group: {}", chain(&error));
         }
     }
-}
-
-async fn dead_letters(task: &Task) -> Result<Option<DeadLetters>, Error> {
-    let Some(dlq) = &task.connector.errors.dlq else { return Ok(None) };
-    let failed = |error| Error::DeadLetterTopic { topic: dlq.topic.clone(), error };
-    let (name, number) = (task.id.connector.as_str(), task.id.task);
-    let config = task.settings.admin_config(name, Some(number), &task.connector.admin_overrides);
-    let admin = Admin::new(&task.client(Role::Admin, &config)?).map_err(failed)?;
-    let config = task.settings.dlq_producer_config(name, number, &task.connector.producer_overrides);
-    let producer = Producer::new(&task.client(Role::Producer, &config)?).map_err(failed)?;
-    DeadLetters::open(dlq, producer, &admin).await.map(Some)
 }
 
 /// Leaves out the records that were read from `gone`.

@@ -81,13 +81,14 @@ impl Source {
     async fn start(task: Task, control: Control) -> Result<Self, Error> {
         let converters = task.converters(Order::HeadersFirst).await?;
         let chain = Chain::start(&task.plugins, &task.connector.transforms, &task.spec()).await?;
-        let reporter = task.reporter(None);
+        let mut reporter = task.reporter(task.dead_letters().await?);
         let (producer, transactions) = producer(&task, &control).await?;
         let interval = transactions.as_ref().map_or(task.settings.offset_flush_interval, |(_, every)| *every);
         let transactions = transactions.map(|(transactions, _)| transactions);
         let mut instance =
             task.plugins.source(task.spec()).await.map_err(|error| task.guest("start", error))?;
         instance.start().await.map_err(|error| task.guest("start", error))?;
+        reporter.letters_of(crate::chain::Layout::of(instance.info()))?;
         Ok(Self {
             control,
             status: task.status(),
@@ -232,6 +233,14 @@ impl Source {
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
+        // A record that failed is only dealt with once the broker has its dead letter: what is in the
+        // queue by now is waited for, and nothing is taken to be stored before.
+        if !self.reporter.settled(self.task.settings.offset_flush_timeout).await? {
+            self.task.metrics.commit_failed();
+            tracing::warn!("offsets were not stored: the dead letter queue has not answered in time");
+            self.schedule.done();
+            return Ok(());
+        }
         let arrived = self.produce.take_committable(&mut self.reporter);
         let stored = match &mut self.transactions {
             None => {

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_api::{ConfigMap, Schemas, State, TargetState, TaskId};
-use cofferdam_config::connector::{ConnectorSettings, ExactlyOnceSettings, TopicGroup, topic_groups};
+use cofferdam_config::connector::{
+    ConnectorSettings, ExactlyOnceSettings, RestartSettings, TopicGroup, topic_groups,
+};
 use cofferdam_config::worker::WorkerSettings;
-use cofferdam_kafka::{Admin, ClientConfig, Role};
+use cofferdam_kafka::{Admin, ClientConfig, Producer, Role};
 use cofferdam_plugins::{CallError, Label, PluginInfo, PluginKind, Plugins, Spec, Usage};
+use cofferdam_stdx::time::now;
 use cofferdam_storage::OffsetStore;
 use cofferdam_telemetry::{GuestUsage, Metrics, TaskMetrics};
 use cofferdam_worker_api::Listener;
@@ -19,6 +22,7 @@ use crate::Error;
 use crate::control::Control;
 use crate::errors::{DeadLetters, Reporter};
 use crate::hooks::WorkerHooks;
+use crate::restart::{Next, Restarts};
 use crate::stage::convert::{Converters, Order};
 use crate::stage::topics::TopicCreation;
 
@@ -47,6 +51,7 @@ pub(crate) struct Task {
 }
 
 /// What the worker hands over to start a task.
+#[derive(Clone)]
 pub(crate) struct Start {
     pub(crate) id: TaskId,
     pub(crate) info: PluginInfo,
@@ -77,9 +82,37 @@ struct Shared {
     muted: AtomicBool,
 }
 
-/// Runs a task to its end, whatever that is, and tells of it.
+/// Runs a task to its end, whatever that is, and tells of it. One that failed is run again where
+/// `restart.policy` says so; until then it is FAILED.
 pub(crate) async fn live(start: Start) {
-    let (status, control) = (start.status.clone(), start.control.clone());
+    let (status, mut control) = (start.status.clone(), start.control.clone());
+    let mut restarts = match RestartSettings::parse(&start.connector_config, &start.settings.raw) {
+        Ok(settings) => Restarts::new(settings),
+        Err(faults) => return status.fail(&Error::Settings(faults), None),
+    };
+    loop {
+        let began = now();
+        let error = match run(start.clone()).await {
+            Ok(()) => return status.set(State::Unassigned),
+            Err(error) => error,
+        };
+        // An error of a task that is to go anyway does not make it a failed one.
+        if control.is_stopping() {
+            tracing::warn!("the task failed while it was stopping: {}", error.failure().trace.trim_end());
+            return status.set(State::Unassigned);
+        }
+        let Some(next) = restarts.next(&error, began.elapsed()) else { return status.fail(&error, None) };
+        status.fail(&error, Some(&next));
+        if !control.sleep(next.delay).await {
+            return status.set(State::Unassigned);
+        }
+        tracing::info!("restart {} of the task, by restart.policy", next.attempt);
+        start.metrics.restarted();
+    }
+}
+
+/// Runs a task once.
+async fn run(start: Start) -> Result<(), Error> {
     let kind = start.info.kind;
     let work = async move {
         let task = Task::new(start)?;
@@ -89,21 +122,11 @@ pub(crate) async fn live(start: Start) {
         };
         run.await
     };
-    let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|panic| {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
         Err(Error::Panic(text.to_owned()))
-    });
-    match outcome {
-        Ok(()) => status.set(State::Unassigned),
-        // An error of a task that is to go anyway does not make it a failed one.
-        Err(error) if control.is_stopping() => {
-            tracing::warn!("the task failed while it was stopping: {}", error.failure().trace.trim_end());
-            status.set(State::Unassigned);
-        }
-        Err(error) => status.fail(&error),
-    }
+    })
 }
 
 // === impl Task ===
@@ -196,6 +219,18 @@ impl Task {
         .await
     }
 
+    /// The dead letter queue, if the connector has one.
+    pub(crate) async fn dead_letters(&self) -> Result<Option<DeadLetters>, Error> {
+        let Some(dlq) = &self.connector.errors.dlq else { return Ok(None) };
+        let failed = |error| Error::DeadLetterTopic { topic: dlq.topic.clone(), error };
+        let (name, number) = (self.id.connector.as_str(), self.id.task);
+        let config = self.settings.admin_config(name, Some(number), &self.connector.admin_overrides);
+        let admin = Admin::new(&self.client(Role::Admin, &config)?).map_err(failed)?;
+        let config = self.settings.dlq_producer_config(name, number, &self.connector.producer_overrides);
+        let producer = Producer::new(&self.client(Role::Producer, &config)?).map_err(failed)?;
+        DeadLetters::open(dlq, producer, &admin).await.map(Some)
+    }
+
     pub(crate) fn reporter(&self, dead_letters: Option<DeadLetters>) -> Reporter {
         let errors = self.connector.errors.clone();
         Reporter::new(self.id.clone(), errors, Arc::clone(&self.schemas), dead_letters, self.metrics.clone())
@@ -254,17 +289,22 @@ impl Status {
         self.tell(state, None);
     }
 
-    /// The task failed.
-    pub(crate) fn fail(&self, error: &Error) {
+    /// The task failed; `next` tells when it is tried again, if it is.
+    pub(crate) fn fail(&self, error: &Error, next: Option<&Next>) {
         if !self.0.was_up.load(Ordering::Relaxed) {
             self.0.worker.task_started(false);
         }
-        let trace = error.failure().trace;
-        tracing::error!(
-            "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
-             manually restarted\n{}",
-            trace.trim_end()
-        );
+        let mut trace = error.failure().trace;
+        let fate = match next {
+            None => "Task is being killed and will not recover until manually restarted".to_owned(),
+            Some(next) => {
+                let fate = next.to_string();
+                trace.push_str(&fate);
+                trace.push('\n');
+                fate
+            }
+        };
+        tracing::error!("Task threw an uncaught and unrecoverable exception. {fate}\n{}", trace.trim_end());
         self.tell(State::Failed, Some(trace));
     }
 

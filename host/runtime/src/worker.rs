@@ -182,7 +182,7 @@ impl Worker for LocalWorker {
         let (sender, receiver) = watch::channel(target);
         let info = match found {
             Ok(info) => info,
-            Err(error) => return status.fail(&error),
+            Err(error) => return status.fail(&error, None),
         };
         let start = Start {
             id: id.clone(),

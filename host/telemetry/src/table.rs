@@ -88,6 +88,7 @@ pub(crate) const TASK_SERIES: &[Series] = series! {
     Counter BOTH, "cofferdam_task_in_bytes", "Bytes of keys, values and headers taken in: polled, or read from Kafka", whole!(bytes_in);
     Counter BOTH, "cofferdam_task_out_bytes", "Bytes of keys, values and headers handed on: to Kafka, or to the plugin", whole!(bytes_out);
     Counter BOTH, "cofferdam_task_offset_commit_failures", "Offset commits that failed", whole!(commit_failures);
+    Counter BOTH, "cofferdam_task_restarts", "Times the task was started again after a failure, by restart.policy", whole!(restarts);
     Gauge BOTH, "cofferdam_task_last_commit_timestamp_seconds", "Time of the last offset commit, in seconds since 1970", last_commit;
     Counter BOTH, "cofferdam_guest_cpu_seconds", "Processor time of the task's guests", |t| t.guest_usage().map(|usage| Number::Real(usage.cpu.as_secs_f64()));
     Gauge BOTH, "cofferdam_guest_memory_bytes", "Memory that the task's guests hold", |t| t.guest_usage().map(|usage| Number::Whole(usage.memory_bytes));

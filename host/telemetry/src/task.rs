@@ -60,6 +60,7 @@ pub(crate) struct TaskSeries {
     pub(crate) record_failures: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) retries: AtomicU64,
+    pub(crate) restarts: AtomicU64,
     pub(crate) errors_logged: AtomicU64,
     pub(crate) dlq_requests: AtomicU64,
     pub(crate) dlq_failures: AtomicU64,
@@ -169,6 +170,11 @@ impl TaskMetrics {
         self.0.retries.fetch_add(1, Relaxed);
     }
 
+    /// The task was started again after a failure, by its policy.
+    pub fn restarted(&self) {
+        self.0.restarts.fetch_add(1, Relaxed);
+    }
+
     /// Errors were written to the log.
     pub fn errors_logged(&self, errors: u64) {
         self.0.errors_logged.fetch_add(errors, Relaxed);
@@ -241,6 +247,7 @@ impl TaskSeries {
             record_failures: AtomicU64::default(),
             skipped: AtomicU64::default(),
             retries: AtomicU64::default(),
+            restarts: AtomicU64::default(),
             errors_logged: AtomicU64::default(),
             dlq_requests: AtomicU64::default(),
             dlq_failures: AtomicU64::default(),

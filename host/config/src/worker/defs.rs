@@ -79,7 +79,7 @@ const REPLICATION: Validator = Validator::PositiveOrDefault(
 
 /// Keys of both modes.
 pub(super) fn common() -> ConfigDef {
-    ConfigDef::new(vec![
+    let mut def = ConfigDef::new(vec![
         ConfigKey::new("bootstrap.servers", List, High, "Kafka brokers to start from, host:port.")
             .validator(Validator::NonEmptyList),
         ConfigKey::new("key.converter", Class, High, "Converter of keys unless a connector names its own."),
@@ -193,7 +193,9 @@ pub(super) fn common() -> ConfigDef {
         )
         .default_value("/")
         .validator(Validator::NonEmptyList),
-    ])
+    ]);
+    def.keys.extend(crate::connector::restart_keys());
+    def
 }
 
 /// Keys of standalone mode.

@@ -1,6 +1,7 @@
 //! What becomes of records that fail: tried again, reported, tolerated or not.
 
 mod exception;
+mod polled;
 mod report;
 mod retry;
 mod tolerance;

@@ -1,4 +1,4 @@
-//! Telling about records that failed: the dead letter queue of a sink, the log.
+//! Telling about records that failed: the dead letter queue, the log.
 //!
 //! Invariant: no offset is committed past a record whose dead letter the broker has not acknowledged.
 //! Kafka Connect logs a dead letter that could not be written and goes on; here the task fails, since
@@ -15,9 +15,11 @@ use cofferdam_kafka::{Admin, Delivery, DeliveryFailure, NewTopic, Producer};
 use cofferdam_telemetry::TaskMetrics;
 use tokio::sync::Notify;
 
+use super::polled::Polled;
 use super::{Exception, Failed};
 use crate::Error;
 use crate::batch::Batch;
+use crate::chain::Layout;
 use crate::error::Thrown;
 use crate::stage::Stage;
 
@@ -35,12 +37,14 @@ pub(crate) struct Reporter {
     metrics: TaskMetrics,
 }
 
-/// The dead letter queue of one sink task.
+/// The dead letter queue of one task.
 pub(crate) struct DeadLetters {
     settings: DlqSettings,
     producer: Producer,
     done: Arc<Notify>,
     unsettled: Vec<Arc<Delivery>>,
+    /// How a source's records become bytes; none for a sink, whose records are.
+    polled: Option<Polled>,
 }
 
 impl Reporter {
@@ -53,6 +57,17 @@ impl Reporter {
         metrics: TaskMetrics,
     ) -> Self {
         Self { id, settings, schemas, dead_letters, metrics }
+    }
+
+    /// The dead letters are of records that a source polled and laid out so.
+    ///
+    /// # Errors
+    /// None for the converters that are always there.
+    pub(crate) fn letters_of(&mut self, layout: Layout) -> Result<(), Error> {
+        if let Some(dead_letters) = &mut self.dead_letters {
+            dead_letters.polled = Some(Polled::new(layout)?);
+        }
+        Ok(())
     }
 
     /// The error settings of the connector.
@@ -118,7 +133,7 @@ impl Reporter {
         }
         let Some(dead_letters) = &mut self.dead_letters else { return Ok(()) };
         self.metrics.dlq_requests(failed.len() as u64);
-        dead_letters.send(&self.id, batch.input(), failed).await
+        dead_letters.send(&self.id, &self.schemas, batch.input(), failed).await
     }
 
     fn log(&self, input: Frame<'_>, failed: &Failed) {
@@ -183,11 +198,23 @@ impl DeadLetters {
             };
             admin.create_topic(&new).await.map_err(failed)?;
         }
-        Ok(Self { settings: settings.clone(), producer, done: Arc::default(), unsettled: Vec::new() })
+        Ok(Self {
+            settings: settings.clone(),
+            producer,
+            done: Arc::default(),
+            unsettled: Vec::new(),
+            polled: None,
+        })
     }
 
-    async fn send(&mut self, id: &TaskId, input: Frame<'_>, failed: &[Failed]) -> Result<(), Error> {
-        let frame = self.letters(id, input, failed);
+    async fn send(
+        &mut self,
+        id: &TaskId,
+        schemas: &Schemas,
+        input: Frame<'_>,
+        failed: &[Failed],
+    ) -> Result<(), Error> {
+        let frame = self.letters(id, schemas, input, failed);
         let delivery = Delivery::new(Arc::clone(&self.done));
         self.unsettled.push(Arc::clone(&delivery));
         let letters = Frame::trust(&frame).unwrap_or(Frame::EMPTY);
@@ -198,15 +225,26 @@ impl DeadLetters {
         })
     }
 
-    fn letters(&self, id: &TaskId, input: Frame<'_>, failed: &[Failed]) -> Vec<u8> {
+    fn letters(&self, id: &TaskId, schemas: &Schemas, input: Frame<'_>, failed: &[Failed]) -> Vec<u8> {
         let mut out = Builder::default();
         let topic = out.topic(&self.settings.topic).unwrap_or_default();
         for failed in failed {
             let Some(record) = input.get(failed.origin as usize) else { continue };
             let mut entry = Entry::new(topic);
-            entry.timestamp = record.entry.timestamp;
-            entry.key = out.put_option(record.key());
-            entry.value = out.put_option(record.value());
+            // A source says -1 where it has no timestamp.
+            entry.timestamp = record.entry.timestamp.filter(|timestamp| *timestamp >= 0);
+            let (key, value) = (record.key(), record.value());
+            match &self.polled {
+                None => {
+                    entry.key = out.put_option(key);
+                    entry.value = out.put_option(value);
+                }
+                Some(polled) => {
+                    let (key_schema, value_schema) = (record.entry.key_schema, record.entry.value_schema);
+                    entry.key = out.put_option(polled.key(schemas, key_schema, key).as_deref());
+                    entry.value = out.put_option(polled.value(schemas, value_schema, value).as_deref());
+                }
+            }
             let mut block = Span { at: 0, len: 0 };
             let mut n_headers = 0_u16;
             let mut header = |key: &str, value: Option<&[u8]>| {
@@ -214,7 +252,13 @@ impl DeadLetters {
                 n_headers = n_headers.saturating_add(1);
             };
             for original in record.headers() {
-                header(original.key, original.value);
+                match &self.polled {
+                    None => header(original.key, original.value),
+                    Some(polled) => {
+                        let value = polled.value(schemas, original.schema, original.value);
+                        header(original.key, value.as_deref());
+                    }
+                }
             }
             if self.settings.context_headers {
                 context(id, &record, failed, |key, value| header(key, value.map(str::as_bytes)));
@@ -243,13 +287,22 @@ impl DeadLetters {
     }
 }
 
-/// Kafka Connect's context headers, in its order.
+/// Kafka Connect's context headers, in its order. It has none for sources: of a record that was polled
+/// they name the topic that it was for, and in place of partition and offset those of the source.
 fn context(id: &TaskId, record: &Record<'_>, failed: &Failed, mut header: impl FnMut(&str, Option<&str>)) {
     let Failed { stage, class, exception, .. } = failed;
     let mut named = |name: &str, value: Option<&str>| header(&format!("__connect.errors.{name}"), value);
     named("topic", Some(record.topic()));
-    named("partition", Some(&record.entry.partition.unwrap_or(-1).to_string()));
-    named("offset", Some(&record.kafka_offset().unwrap_or(-1).to_string()));
+    match record.kafka_offset() {
+        Some(offset) => {
+            named("partition", Some(&record.entry.partition.unwrap_or(-1).to_string()));
+            named("offset", Some(&offset.to_string()));
+        }
+        None => {
+            named("source.partition", record.source_partition());
+            named("source.offset", record.source_offset());
+        }
+    }
     named("connector.name", Some(id.connector.as_str()));
     named("task.id", Some(&id.task.to_string()));
     named("stage", Some(stage.as_str()));

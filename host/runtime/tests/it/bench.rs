@@ -81,6 +81,12 @@ impl Heard {
         tasks.get(id).and_then(|states| states.last()?.1.clone()).unwrap_or_default()
     }
 
+    /// The traces of all failures.
+    pub(crate) fn traces(&self, id: &TaskId) -> Vec<String> {
+        let tasks = self.tasks.lock().unwrap();
+        tasks.get(id).into_iter().flatten().filter_map(|(_, trace)| trace.clone()).collect()
+    }
+
     pub(crate) fn topics(&self) -> Vec<String> {
         self.topics.lock().unwrap().iter().cloned().collect()
     }
@@ -187,6 +193,17 @@ impl Bench {
     }
 
     pub(crate) async fn start_in(&self, name: &str, pairs: &[(&str, &str)], target: TargetState) -> TaskId {
+        self.start_number(name, 0, pairs, target).await
+    }
+
+    /// Starts the task `number` of a connector; its connector is started anew.
+    pub(crate) async fn start_number(
+        &self,
+        name: &str,
+        number: u32,
+        pairs: &[(&str, &str)],
+        target: TargetState,
+    ) -> TaskId {
         let mut all =
             config(&[("name", name), ("tasks.max", "1"), ("consumer.override.metadata.max.age.ms", "500")]);
         all.extend(config(pairs));
@@ -195,7 +212,7 @@ impl Bench {
             Ok(()) => self.worker.task_configs(&name).await.unwrap(),
             Err(_) => vec![all.clone()],
         };
-        let id = TaskId { connector: name, task: 0 };
+        let id = TaskId { connector: name, task: number };
         self.worker.start_task(&id, &all, &tasks[0], target).await;
         id
     }

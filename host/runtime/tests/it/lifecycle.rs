@@ -88,3 +88,65 @@ async fn a_connector_makes_its_tasks_configurations() {
     // Unknown ids are no problem.
     bench.worker.stop_tasks(&[task("nobody")]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_task_is_started_again_as_often_as_its_policy_says() {
+    let bench = Bench::new().await;
+    let source = [
+        ("connector.class", "test.Source"),
+        ("topic", "out"),
+        ("fault.poll", "fatal"),
+        ("restart.policy", "on-failure"),
+        ("restart.backoff.ms", "20"),
+        ("restart.max.attempts", "2"),
+    ];
+    let id = bench.start("s", &source).await;
+    let expected = [State::Running, State::Failed].repeat(3);
+    crate::bench::wait(
+        || async { bench.heard.states(&id).len() >= expected.len() },
+        || format!("three failures: {:?}", bench.heard.states(&id)),
+    )
+    .await;
+    let traces = bench.heard.traces(&id);
+    assert!(traces[0].contains("told to fail\nRestart 1 of 2 is due at "), "{traces:?}");
+    assert!(traces[1].contains("\nRestart 2 of 2 is due at "), "{traces:?}");
+    assert_eq!(traces[2], "org.apache.kafka.connect.errors.ConnectException: told to fail\n");
+    bench.until_metric("cofferdam_task_restarts", "s", "2").await;
+    bench.stop(&id).await;
+    assert_eq!(bench.heard.states(&id), expected, "a task that has ended said more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_waits_for_its_restart_is_failed_and_heeds_its_stop() {
+    let bench = Bench::new().await;
+    let source = [
+        ("connector.class", "test.Source"),
+        ("topic", "out"),
+        ("fault.poll", "trap"),
+        ("restart.policy", "on-failure"),
+        ("restart.backoff.ms", "600000"),
+        ("restart.backoff.max.ms", "600000"),
+    ];
+    let id = bench.start("s", &source).await;
+    bench.until(&id, State::Failed).await;
+    let trace = bench.heard.trace(&id);
+    assert!(trace.contains("misbehaving.wasm") && trace.contains("cause: transient"), "{trace}");
+    bench.stop(&id).await;
+    assert_eq!(bench.heard.states(&id), [State::Running, State::Failed, State::Unassigned]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_faulty_configuration_is_not_tried_again() {
+    let bench = Bench::new().await;
+    let source = [
+        ("connector.class", "test.Source"),
+        ("topic", "out"),
+        ("fault.poll", "config"),
+        ("restart.policy", "on-failure"),
+        ("restart.causes", "data,transient,resource"),
+        ("restart.backoff.ms", "1"),
+    ];
+    let id = bench.start("s", &source).await;
+    bench.until(&id, State::Failed).await;
+    assert!(!bench.heard.trace(&id).contains("is due"), "{}", bench.heard.trace(&id));
+}

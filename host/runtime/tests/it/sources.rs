@@ -105,3 +105,79 @@ async fn a_poll_that_asks_to_be_tried_again_is() {
     assert_eq!(bench.values("out", 3).await, lines(0..3));
     assert_eq!(bench.heard.states(&id), [State::Running]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_source_cannot_write_is_dead_lettered_before_its_offset_is_stored() {
+    let bench = Bench::shipped().await;
+    let file = bench.path("in.txt");
+    std::fs::write(&file, "one\ntwo\n").unwrap();
+    let source = [
+        ("connector.class", "FileStreamSource"),
+        ("file", file.as_str()),
+        ("topic", "out"),
+        ("value.converter", "org.apache.kafka.connect.converters.IntegerConverter"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+        ("errors.deadletterqueue.context.headers.enable", "true"),
+    ];
+    let id = bench.start("s", &source).await;
+    let dead = bench.consume("dead", 2).await;
+    let values: Vec<_> = dead.iter().filter_map(|record| record.value.as_deref()).collect();
+    assert_eq!(values, ["one", "two"]);
+    let names: Vec<&str> = dead[1].headers.iter().map(|(key, _)| key.as_str()).collect();
+    let expected = [
+        "topic",
+        "source.partition",
+        "source.offset",
+        "connector.name",
+        "task.id",
+        "stage",
+        "class.name",
+        "exception.class.name",
+        "exception.message",
+        "exception.stacktrace",
+    ];
+    assert_eq!(names, expected.map(|name| format!("__connect.errors.{name}")));
+    let header = |name: &str| {
+        let name = format!("__connect.errors.{name}");
+        dead[1]
+            .headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .and_then(|(_, value)| value.clone())
+            .unwrap_or_default()
+    };
+    assert_eq!(header("topic"), "out");
+    assert_eq!(header("stage"), "VALUE_CONVERTER");
+    assert!(header("source.partition").contains("in.txt"), "{}", header("source.partition"));
+    assert!(header("source.offset").contains("8"), "{}", header("source.offset"));
+    bench.stop(&id).await;
+    assert!(bench.offset("s").await.is_some_and(|offset| offset.contains('8')));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_of_a_source_has_what_was_polled_and_not_what_became_of_it() {
+    let bench = Bench::shipped().await;
+    let file = bench.path("in.txt");
+    std::fs::write(&file, "1\ntwo\n3\n").unwrap();
+    let source = [
+        ("connector.class", "FileStreamSource"),
+        ("file", file.as_str()),
+        ("topic", "out"),
+        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("value.converter.schemas.enable", "false"),
+        ("transforms", "hoist,cast"),
+        ("transforms.hoist.type", "org.apache.kafka.connect.transforms.HoistField$Value"),
+        ("transforms.hoist.field", "n"),
+        ("transforms.cast.type", "org.apache.kafka.connect.transforms.Cast$Value"),
+        ("transforms.cast.spec", "n:int32"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+    ];
+    bench.start("s", &source).await;
+    assert_eq!(bench.values("out", 2).await, ["{\"n\":1}", "{\"n\":3}"]);
+    let dead = bench.consume("dead", 1).await.remove(0);
+    assert_eq!((dead.value.as_deref(), dead.headers), (Some("two"), Vec::new()));
+}
