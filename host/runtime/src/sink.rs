@@ -102,10 +102,12 @@ impl Sink {
         };
         let doing = "the consumer of this task could not be started";
         let consumer = consumer.map_err(|error| Error::Kafka { doing, error })?;
+        let mut wanted = chain.wanted(&put.layout.needs);
+        converters.check_unseen(&mut wanted);
         Ok(Self {
             control,
             status: task.status(),
-            wanted: chain.wanted(&put.layout.needs),
+            wanted,
             put,
             chain,
             converters,

@@ -140,6 +140,9 @@ impl Topics {
             if let Some(value) = &message.value {
                 record = record.payload(value);
             }
+            if let Some(timestamp) = message.timestamp {
+                record = record.timestamp(timestamp);
+            }
             if message.partition >= 0 {
                 record = record.partition(message.partition);
             }

@@ -259,15 +259,39 @@ impl Worker {
     /// # Errors
     /// When it does not end with status 0 in time.
     pub fn stop(mut self) -> anyhow::Result<()> {
+        self.signal("TERM")?;
+        let status = self.wait()?;
+        ensure!(status.success(), "the worker ended with {status}: {}", self.log());
+        Ok(())
+    }
+
+    /// Sends a signal: `TERM`, `INT`.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
         let pid = self.child.id().to_string();
-        ensure!(Command::new("kill").args(["-TERM", &pid]).status()?.success(), "kill -TERM {pid}");
-        let status = eventually("the worker ends", || match self.child.try_wait() {
+        ensure!(
+            Command::new("kill").args([&format!("-{name}"), &pid]).status()?.success(),
+            "kill -{name} {pid}"
+        );
+        Ok(())
+    }
+
+    /// Waits for its end, and answers how it ended.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn ended(mut self) -> anyhow::Result<std::process::ExitStatus> {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> anyhow::Result<std::process::ExitStatus> {
+        eventually("the worker ends", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err("it still runs".to_owned()),
             Err(error) => Err(error.to_string()),
-        })?;
-        ensure!(status.success(), "the worker ended with {status}: {}", self.log());
-        Ok(())
+        })
     }
 }
 

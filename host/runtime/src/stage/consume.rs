@@ -56,6 +56,9 @@ impl Consume {
             let position = positions.get(index).copied().filter(|position| *position >= 0);
             self.partitions.insert(partition.clone(), Progress { delivered: position, committed: position });
         }
+        // librdkafka remembers a pause across a rebalance: a partition that was given up while it was held
+        // and that comes back would stay silent for ever.
+        self.consumer.resume(new)?;
         self.apply_pauses()
     }
 

@@ -87,6 +87,21 @@ impl Converters {
         })
     }
 
+    /// Adds to `needs` the parts that nobody looks at and whose converter may refuse them: a record with
+    /// such a part fails, as in Kafka Connect, whoever reads it.
+    pub(crate) fn check_unseen(&self, needs: &mut Needs) {
+        let form = |which: Which| {
+            let class = &*self.named(which).class;
+            let never_fails =
+                matches!(class.rsplit('.').next(), Some("StringConverter" | "ByteArrayConverter"));
+            let never_fails = never_fails || class.ends_with("SimpleHeaderConverter");
+            (self.named(which).is_component() || !never_fails).then_some(Format::Rows)
+        };
+        needs.key = needs.key.or_else(|| form(Which::Key));
+        needs.value = needs.value.or_else(|| form(Which::Value));
+        needs.headers = needs.headers.or_else(|| form(Which::Headers));
+    }
+
     /// Brings the parts of `batch` that are named in `to` into the form named there. Records that
     /// cannot be converted are left out and answered.
     ///

@@ -1,6 +1,6 @@
 //! Sink tasks: what is put, what is committed, what goes to the dead letter queue.
 
-use cofferdam_api::State;
+use cofferdam_api::{State, TargetState};
 
 use crate::bench::{Bench, Rec};
 
@@ -221,4 +221,39 @@ async fn a_trap_in_put_fails_the_task_with_its_backtrace_and_commits_nothing() {
     bench.stop(&id).await;
     bench.start("k", &[SINK, ("topics", "in"), ("file", &file)]).await;
     bench.until_file(&file, "a\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_go_while_a_batch_waits_to_be_put_again_lose_nothing() {
+    let bench = Bench::new().await;
+    let file = bench.path("out");
+    let values: Vec<String> = (0..40).map(|n| format!("v{n}.")).collect();
+    let records: Vec<_> = values.iter().map(|value| (Some(value.as_str()), Some(value.as_str()))).collect();
+    bench.produce("in", &records).await;
+    let retry = [
+        SINK,
+        ("topics", "in"),
+        ("file", file.as_str()),
+        ("fault.put", "retriable=200"),
+        ("fault.until", "30"),
+    ];
+    let first = bench.start("k", &retry).await;
+    bench.until_metric("kafka_connect_task_error_total_retries", "k", "1").await;
+    // A second member takes partitions away while the first holds their records back.
+    let second =
+        bench.start_number("k", 1, &[SINK, ("topics", "in"), ("file", &file)], TargetState::Started).await;
+    let missing = || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        values.iter().filter(|value| !text.lines().any(|line| line == *value)).cloned().collect::<Vec<_>>()
+    };
+    crate::bench::wait(|| async { missing().is_empty() }, || format!("all lines; missing {:?}", missing()))
+        .await;
+    assert_eq!(bench.heard.states(&first), [State::Running]);
+    bench.stop(&first).await;
+    bench.stop(&second).await;
+    // What was put was committed: only what comes now is new.
+    std::fs::remove_file(&file).unwrap();
+    bench.produce("in", &[(None, Some("new"))]).await;
+    bench.start("k", &[SINK, ("topics", "in"), ("file", &file)]).await;
+    bench.until_file(&file, "new\n").await;
 }
