@@ -27,7 +27,7 @@ fmt:
 lint:
     cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --workspace --all-targets --manifest-path guest-connectors/Cargo.toml -- -D warnings
-    if command -v shellcheck >/dev/null; then shellcheck -x quickstart test .ci/run tests/fuzz/*.sh tests/harness/*.sh tests/harness/*/*.sh; fi
+    if command -v shellcheck >/dev/null; then shellcheck -x quickstart test .ci/run tests/conformance/recorder/*.sh tests/fuzz/*.sh tests/harness/*.sh tests/harness/*/*.sh; fi
 
 # Licences, advisories and doubled libraries, where cargo-deny is installed
 deny:
@@ -55,6 +55,10 @@ faults *options:
 conformance kind file:
     cargo build --locked --quiet --workspace
     ${CARGO_TARGET_DIR:-target}/debug/conformance {{kind}} {{file}}
+
+# What Kafka Connect itself answers to the cases of a file: `just record smt FILE`, `just record converters FILE`
+record kind file:
+    tests/conformance/recorder/record.sh {{kind}} {{file}}
 
 # Nanoseconds a record of the stock transforms, in the sandbox and natively; `just bench-transforms RegexRouter chain`
 bench-transforms *classes:

@@ -167,7 +167,7 @@ fn push_text(items: &mut Vec<Item>, text: &str) {
 fn put(out: &mut Vec<u8>, letter: char, count: usize, day: Day, time: i64) {
     let hour = time / 3_600_000;
     let number = match letter {
-        'G' => return put_text(out, era_name(day.year > 0, count >= 4)),
+        'G' => return put_text(out, era_name(day.year > 0)),
         'y' => return put_year(out, if day.year > 0 { day.year } else { 1 - day.year }, count),
         'Y' => return put_year(out, day.week_year(), count),
         'M' | 'L' if count >= 3 => return put_name(out, &MONTHS, day.month, count),
@@ -196,13 +196,9 @@ fn put(out: &mut Vec<u8>, letter: char, count: usize, day: Day, time: i64) {
     put_number(out, number, count);
 }
 
-const fn era_name(common: bool, long: bool) -> &'static str {
-    match (common, long) {
-        (true, false) => "AD",
-        (false, false) => "BC",
-        (true, true) => "Anno Domini",
-        (false, true) => "Before Christ",
-    }
+/// The same for any count of letters.
+const fn era_name(common: bool) -> &'static str {
+    if common { "AD" } else { "BC" }
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {

@@ -9,7 +9,7 @@ use cofferdam_sdk::{
     schemas, tape,
 };
 
-use crate::operand::{MapWriter, add_field};
+use crate::operand::{self, MapWriter, add_field};
 use crate::plugin::{Side, sided};
 
 /// Wraps a key or value.
@@ -63,6 +63,9 @@ impl<S: Side> Transform for HoistField<S> {
             add_field(&mut wrapped, field, schema)?;
             schemas::define(&wrapped)
         })?;
+        if record.get(S::PART).is_none() {
+            operand::may_be_null(field, &*operand::schema(schema)?)?;
+        }
         record.rewrite(S::PART, |record, out| {
             RowWriter::start(out, 1).copy(out, record.get(S::PART));
             Ok(wrapped)

@@ -5,6 +5,7 @@ use fancy_regex::Regex;
 
 use crate::operand::ILLEGAL_ARGUMENT;
 
+mod classes;
 mod syntax;
 
 /// A pattern that has to match a whole text.
@@ -30,7 +31,7 @@ pub(crate) fn compile(key: &str, pattern: &str) -> Result<Regex> {
     let refuse = |fault: String| Error::invalid(key, pattern, format_args!("Invalid regex: {fault}"));
     match syntax::fault(pattern) {
         Some(fault) => Err(refuse(fault)),
-        None => Regex::new(pattern).map_err(|error| refuse(error.to_string())),
+        None => Regex::new(&classes::translate(pattern)).map_err(|error| refuse(error.to_string())),
     }
 }
 
@@ -69,7 +70,10 @@ impl Replacement {
                         while let Some(char) = chars.next_if(char::is_ascii_alphanumeric) {
                             name.push(char);
                         }
-                        if name.is_empty() || chars.next() != Some('}') {
+                        if name.is_empty() {
+                            return Err("named capturing group has 0 length name".to_owned());
+                        }
+                        if chars.next() != Some('}') {
                             return Err("named capturing group is missing trailing '}'".to_owned());
                         }
                         self.parts.push(Part::Group(named(regex, &name)?));

@@ -200,7 +200,7 @@ impl Mask {
             (Kind::Bytes, None) if schema.is_logical(logical::DECIMAL) => out.push(0),
             (Kind::Bytes, Some(text)) if schema.is_logical(logical::DECIMAL) => {
                 let scale = operand::scale(schema);
-                let (unscaled, has) = unscaled(text)?;
+                let (unscaled, has) = unscaled(text).ok_or_else(|| no_decimal(text))?;
                 let unscaled = rescale(unscaled, has, scale).ok_or_else(|| {
                     Error::bad_record(format!(
                         "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, \
@@ -243,7 +243,7 @@ impl Mask {
             (Value::String(_), Some(text)) => tape::put_string(out, text),
             (Value::Decimal(..), None) => tape::put_decimal(out, 0, &[0]),
             (Value::Decimal(..), Some(text)) => {
-                let (unscaled, scale) = unscaled(text)?;
+                let (unscaled, scale) = unscaled(text).ok_or_else(|| no_decimal(text))?;
                 let mut bytes = Vec::new();
                 put_unscaled(&mut bytes, unscaled);
                 tape::put_decimal(out, scale, &bytes);
@@ -269,9 +269,14 @@ fn not_a_number(text: &str) -> Error {
     Error::bad_record(format!("Unable to convert {text} (class java.lang.String) to a number"))
 }
 
+/// The same for decimals, in the words that Kafka Connect has for these.
+fn no_decimal(text: &str) -> Error {
+    Error::bad_record(format!("Unable to convert {text} (class java.lang.String) to number"))
+}
+
 /// The lower 64 bits of a number without its fraction.
 fn to_integer(text: &str) -> Result<i64> {
-    let (unscaled, scale) = unscaled(text)?;
+    let (unscaled, scale) = unscaled(text).ok_or_else(|| not_a_number(text))?;
     let ten = |power: u32| 10_i128.checked_pow(power);
     Ok(match u32::try_from(scale) {
         Ok(scale) => ten(scale).map_or(0, |ten| unscaled / ten) as i64,
@@ -283,23 +288,20 @@ fn to_integer(text: &str) -> Result<i64> {
 }
 
 fn to_double(text: &str) -> Result<f64> {
-    unscaled(text)?;
+    unscaled(text).ok_or_else(|| not_a_number(text))?;
     text.parse().map_err(|_| not_a_number(text))
 }
 
 /// A number as `BigDecimal` reads it, up to 38 digits: unscaled value and scale.
-fn unscaled(text: &str) -> Result<(i128, i32)> {
-    let read = || {
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let exponent: i32 = exponent.parse().ok()?;
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        if fraction.starts_with(['+', '-']) {
-            return None;
-        }
-        let unscaled = [whole, fraction].concat().parse().ok()?;
-        Some((unscaled, (fraction.len() as i32).checked_sub(exponent)?))
-    };
-    read().ok_or_else(|| not_a_number(text))
+fn unscaled(text: &str) -> Option<(i128, i32)> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i32 = exponent.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if fraction.starts_with(['+', '-']) {
+        return None;
+    }
+    let unscaled = [whole, fraction].concat().parse().ok()?;
+    Some((unscaled, (fraction.len() as i32).checked_sub(exponent)?))
 }
 
 /// The same number at another scale, unless digits would be lost.

@@ -59,6 +59,7 @@ pub(crate) fn copy_basics(schema: &Schema) -> Schema {
 }
 
 const SCHEMA_BUILDER: &str = "org.apache.kafka.connect.errors.SchemaBuilderException";
+const CLASS_CAST: &str = "java.lang.ClassCastException";
 /// What Java throws at an argument that cannot be.
 pub(crate) const ILLEGAL_ARGUMENT: &str = "java.lang.IllegalArgumentException";
 
@@ -87,6 +88,17 @@ pub(crate) fn map<'a>(bytes: Option<&'a [u8]>, purpose: &str) -> Result<Map<'a>>
     };
     Err(Error::bad_record(format!(
         "Only Map objects supported in absence of schema for [{purpose}], found: {found}"
+    )))
+}
+
+/// Refuses a null for the field `name` of this schema, unless it is optional. A default does not help.
+pub(crate) fn may_be_null(name: &str, schema: &Schema) -> Result<()> {
+    if schema.optional {
+        return Ok(());
+    }
+    let kind = schema.kind.as_str();
+    Err(Error::bad_record(format!(
+        "Invalid value: null used for required field: \"{name}\", schema type: {kind}"
     )))
 }
 
@@ -187,10 +199,13 @@ pub(crate) fn no_fields() -> Error {
 /// The refusal of a map's key that has to be text, in the words of the virtual machine.
 pub(crate) fn no_string(key: &Value<'_>) -> Error {
     let class = class_of_value(key);
-    Error::bad_record(format!(
-        "class {class} cannot be cast to class java.lang.String ({class} and java.lang.String are in module \
+    Error::bad_record_as(
+        CLASS_CAST,
+        format_args!(
+            "class {class} cannot be cast to class java.lang.String ({class} and java.lang.String are in module \
          java.base of loader 'bootstrap')"
-    ))
+        ),
+    )
 }
 
 /// A value that does not lie as its schema or tag says.

@@ -97,7 +97,7 @@ impl<S: Side> Transform for ReplaceField<S> {
         let (rules, writer) = (&self.rules, &mut self.map);
         if schema == 0 {
             record.rewrite(S::PART, |record, out| {
-                rules.map(operand::map(record.get(S::PART), PURPOSE)?, writer, out);
+                rules.map(operand::map(record.get(S::PART), PURPOSE)?, writer, out)?;
                 Ok(0)
             })?;
             return Ok(Flow::Keep);
@@ -193,11 +193,18 @@ impl Rules {
         Ok(Plan { schema: schemas::define(&changed)?, n_fields, n_kept, steps })
     }
 
-    fn map(&self, map: operand::Map<'_>, writer: &mut MapWriter, out: &mut Vec<u8>) {
+    fn map(&self, map: operand::Map<'_>, writer: &mut MapWriter, out: &mut Vec<u8>) -> Result<()> {
+        for (key, _) in map.pairs() {
+            // Kafka Connect takes every key for a text or null, and fails where it is neither.
+            let key = tape::Value::new(key).ok_or_else(operand::layout)?;
+            if !matches!(key, tape::Value::String(_) | tape::Value::Null) {
+                return Err(operand::no_string(&key));
+            }
+        }
         writer.start(out);
         if self.renames.is_empty() {
             for (key, value) in map.pairs() {
-                if text(key).is_none_or(|name| self.keeps(name)) {
+                if text(key).map_or(self.include.is_empty(), |name| self.keeps(name)) {
                     writer.copy(out, key, value);
                 }
             }
@@ -205,6 +212,7 @@ impl Rules {
             self.rename(map, writer, out);
         }
         writer.finish(out);
+        Ok(())
     }
 
     /// New names may meet names that are there: as in a Java map, the later value counts, at the
@@ -216,7 +224,9 @@ impl Rules {
         };
         for (at, (key, value)) in map.pairs().enumerate() {
             let Some(name) = text(key) else {
-                writer.copy(out, key, value);
+                if self.include.is_empty() {
+                    writer.copy(out, key, value);
+                }
                 continue;
             };
             if !self.keeps(name) {

@@ -340,6 +340,10 @@ fn hoist_field_wraps_everything() {
     let hoist = |value| value_after("HoistField$Value", &[("field", "h")], value);
     assert_eq!(hoist(text_value()), "struct(h:string) Struct{h=plain}");
     assert_eq!(hoist((schemas::optional(Kind::Int32).unwrap(), None)), "struct(h:int32?) Struct{}");
+    assert_eq!(
+        hoist((text_value().0, None)),
+        "bad: Invalid value: null used for required field: \"h\", schema type: STRING"
+    );
     assert_eq!(hoist((0, Some(tape_text("t")))), "{h=t}");
     assert_eq!(hoist((0, None)), "{h=null}");
     assert_eq!(
@@ -385,6 +389,18 @@ fn replace_field_filters_and_renames() {
         assert_eq!(value_after("ReplaceField$Value", config, structure()), of_struct);
     }
     assert_eq!(value_after("ReplaceField$Value", &[], (0, None)), "kept");
+    let mut numbered = Vec::new();
+    let mut pairs = tape::start_map(&mut numbered);
+    tape::put_int(&mut numbered, Tag::Int32, 1);
+    pairs.item(&numbered, false);
+    tape::put_null(&mut numbered);
+    pairs.item(&numbered, false);
+    pairs.finish(&mut numbered);
+    assert_eq!(
+        value_after("ReplaceField$Value", &[], (0, Some(numbered))),
+        "bad: java.lang.ClassCastException: class java.lang.Integer cannot be cast to class java.lang.String \
+         (java.lang.Integer and java.lang.String are in module java.base of loader 'bootstrap')"
+    );
     for (renames, shown) in [("a", "[a]"), ("x:y,a:b:c", "[x:y, a:b:c]"), ("a:", "[a:]")] {
         let wrong = renames.rsplit(',').next().unwrap();
         assert_eq!(
@@ -467,7 +483,8 @@ fn regex_router_replaces_the_first_match_of_topics_that_match_as_a_whole() {
         ("$", "bad: java.lang.IllegalArgumentException: Illegal group reference: group index is missing"),
         ("$x", "bad: java.lang.IllegalArgumentException: Illegal group reference"),
         ("${x}", "bad: java.lang.IllegalArgumentException: No group with name {x}"),
-        ("${", "bad: java.lang.IllegalArgumentException: named capturing group is missing trailing '}'"),
+        ("${", "bad: java.lang.IllegalArgumentException: named capturing group has 0 length name"),
+        ("${n", "bad: java.lang.IllegalArgumentException: named capturing group is missing trailing '}'"),
         ("a\\", "bad: java.lang.IllegalArgumentException: character to be escaped is missing"),
     ] {
         let router = step("RegexRouter", &[("regex", "(.*)"), ("replacement", replacement)]);

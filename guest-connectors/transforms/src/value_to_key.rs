@@ -79,13 +79,12 @@ impl Transform for ValueToKey {
             })?;
             return Ok(Flow::Keep);
         }
-        let is_null = record.value().is_none();
-        let plan = self.plans.get_or_try_insert(schema, || {
-            Plan::new(fields, &*operand::struct_schema(schema, PURPOSE, is_null)?, defaults)
-        })?;
-        if is_null {
+        if record.value().is_none() {
             return Err(operand::null_struct(PURPOSE));
         }
+        let plan = self.plans.get_or_try_insert(schema, || {
+            Plan::new(fields, &*operand::struct_schema(schema, PURPOSE, false)?, defaults)
+        })?;
         record.rewrite(Part::Key, |record, out| {
             let row = operand::row(record.value().unwrap_or_default(), plan.n_fields)?;
             let mut writer = RowWriter::start(out, plan.fields.len());

@@ -1,14 +1,22 @@
 //! Java's regular expressions, by `fancy_regex`: look-around, possessive quantifiers and back
-//! references work; classes such as `\p{javaLowerCase}` do not and are refused.
+//! references work; the classes that are translated are those of the stock transforms, which share the file.
 
 use fancy_regex::{Error, ParseError, Regex};
+
+#[path = "../../../guest-connectors/transforms/src/java_regex/classes.rs"]
+mod classes;
+#[path = "../../../guest-connectors/transforms/src/java_regex/syntax.rs"]
+mod syntax;
 
 /// Compiles `pattern`; the error is Java's text where it is known, else `fancy_regex`'s.
 ///
 /// # Errors
 /// When the pattern is no regular expression or uses what is not supported.
 pub fn java_regex(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|error| java_text(pattern, &error))
+    match syntax::fault(pattern) {
+        Some(fault) => Err(fault),
+        None => Regex::new(&classes::translate(pattern)).map_err(|error| java_text(pattern, &error)),
+    }
 }
 
 /// Compiles `pattern` so that a match is a match of the whole text (`Matcher.matches`).

@@ -102,6 +102,7 @@ impl Json {
             return Ok(Converted { null: true, schema: 0 });
         };
         let mut scanner = Scanner::new(bytes);
+        scanner.check_root()?;
         match &self.content {
             _ if !self.schemas_enable => {
                 if scanner.is_blank() {
@@ -111,7 +112,9 @@ impl Json {
             }
             Some(content) => {
                 let node = self.content(schemas, content)?;
-                self.payload(node.as_deref(), &mut scanner, out, 0)
+                let read = self.payload(node.as_deref(), &mut scanner, out, 0);
+                // Kafka Connect parses the whole text first, so broken JSON is told before all else.
+                read.map_err(|error| Scanner::new(bytes).skip(0).err().unwrap_or(error))
             }
             None => self.envelope(schemas, &mut scanner, out),
         }

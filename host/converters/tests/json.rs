@@ -232,6 +232,10 @@ fn options_change_how_nulls_and_schemas_are_read() {
     for _ in 0..2 {
         assert_eq!(fixed.read(br#"{"a":1}"#), "struct{a:int32} Struct{a=1}");
     }
+    // The whole text has to be JSON before its shape matters.
+    assert_eq!(fixed.read(b"[1]"), "error: Structs should be encoded as JSON objects, but found ARRAY");
+    assert_eq!(fixed.read(b"[,]"), BROKEN);
+    assert_eq!(fixed.read(b"1,2"), BROKEN);
 }
 
 const STRUCT: &str = concat!(

@@ -28,17 +28,9 @@ pub(super) fn read(config: &Config) -> Result<Casts> {
             (false, [""]) => {
                 return Err(refuse("Index 1 out of bounds for length 0"));
             }
-            (_, [name]) => whole = Some(output(kind(name).map_err(refuse)?)?),
+            (_, [name]) => whole = Some(output(kind(name)?)?),
             (_, [field, name]) => {
-                // The key of this complaint is the complaint, in the original too.
-                let kind = kind(name).map_err(|error| {
-                    refuse(format!(
-                        "Invalid value java.lang.IllegalArgumentException: {error} for configuration Invalid type \
-                         found in casting spec: {}",
-                        name.trim()
-                    ))
-                })?;
-                let kind = output(kind)?;
+                let kind = output(kind(name)?)?;
                 // Of two casts of one field the later one counts.
                 fields.retain(|(known, _)| known != field.trim());
                 fields.push((field.trim().to_owned(), kind));
@@ -65,8 +57,8 @@ fn refuse(message: impl Into<String>) -> Error {
     Error::config("spec", message)
 }
 
-fn kind(name: &str) -> Result<Kind, String> {
-    let name = name.trim().to_uppercase();
+fn kind(name: &str) -> Result<Kind> {
+    let (given, name) = (name.trim(), name.trim().to_uppercase());
     [
         Kind::Int8,
         Kind::Int16,
@@ -83,7 +75,14 @@ fn kind(name: &str) -> Result<Kind, String> {
     ]
     .into_iter()
     .find(|kind| kind.as_str() == name)
-    .ok_or_else(|| format!("No enum constant org.apache.kafka.connect.data.Schema.Type.{name}"))
+    .ok_or_else(|| {
+        // The key of this complaint is the complaint, in the original too.
+        refuse(format!(
+            "Invalid value java.lang.IllegalArgumentException: No enum constant \
+             org.apache.kafka.connect.data.Schema.Type.{name} for configuration Invalid type found in casting \
+             spec: {given}"
+        ))
+    })
 }
 
 fn output(kind: Kind) -> Result<Kind> {

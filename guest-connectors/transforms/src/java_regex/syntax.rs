@@ -141,6 +141,10 @@ impl Scan<'_> {
             Some('<') => {
                 self.at += 1;
                 if !matches!(self.peek(), Some('=' | '!')) {
+                    if !self.peek().is_some_and(|char| char.is_ascii_alphabetic()) {
+                        let what = "capturing group name does not start with a Latin letter";
+                        return stop(what, Some(self.at));
+                    }
                     while self.peek().is_some_and(|char| char.is_ascii_alphanumeric()) {
                         self.at += 1;
                     }
@@ -261,6 +265,10 @@ mod tests {
             ("a{3,1}", "Illegal repetition range near index 5\na{3,1}\n     ^"),
             ("\\", "Unexpected internal error near index 1\n\\"),
             ("\\q", "Illegal/unsupported escape sequence near index 1\n\\q\n ^"),
+            (
+                "(?<1a>x)",
+                "capturing group name does not start with a Latin letter near index 3\n(?<1a>x)\n   ^",
+            ),
             ("(?z)", "Unknown inline modifier near index 2\n(?z)\n  ^"),
         ] {
             assert_eq!(fault(pattern).as_deref(), Some(expected), "{pattern}");

@@ -136,7 +136,12 @@ fn specs_are_checked() {
              org.apache.kafka.connect.data.Schema.Type.INT9 for configuration Invalid type found in casting spec: int9"
                 .to_owned(),
         ),
-        ("int9", "No enum constant org.apache.kafka.connect.data.Schema.Type.INT9".to_owned()),
+        (
+            "int9",
+            "Invalid value java.lang.IllegalArgumentException: No enum constant \
+             org.apache.kafka.connect.data.Schema.Type.INT9 for configuration Invalid type found in casting spec: int9"
+                .to_owned(),
+        ),
         (
             "int8,a:int8",
             "Cast transformations that specify a type to cast the entire value to may only specify a single cast in \

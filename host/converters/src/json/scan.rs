@@ -182,6 +182,21 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A number that is the whole text ends where the text does, or at white space. What follows other
+    /// values is not looked at.
+    pub(crate) fn check_root(&mut self) -> Result<(), DataError> {
+        if !matches!(self.peek(), b'-' | b'0'..=b'9') {
+            return Ok(());
+        }
+        let start = self.at;
+        self.number()?;
+        if matches!(self.rest().first(), Some(b',' | b'}' | b']')) {
+            return Err(self.unexpected("Expected space separating root-level values"));
+        }
+        self.go_to(start);
+        Ok(())
+    }
+
     fn digits(&mut self, fault: &str) -> Result<(), DataError> {
         let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits == 0 {

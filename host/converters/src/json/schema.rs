@@ -285,10 +285,12 @@ impl SchemaReader<'_> {
         let null = RowsReader::new(self.replace_null_with_default).value(&node, scanner, &mut out, depth)?;
         if null && !schema.optional {
             let kind = schema.kind.as_str();
-            return Err(DataError::new("Invalid default value").because(
+            let mut error = DataError::new("Invalid default value").because(
                 crate::error::DATA_EXCEPTION,
                 format!("Invalid value: null used for required field: \"null\", schema type: {kind}"),
-            ));
+            );
+            error.exception_class = "org.apache.kafka.connect.errors.SchemaBuilderException";
+            return Err(error);
         }
         Ok((!null).then_some(out))
     }
