@@ -42,6 +42,16 @@ async fn converters_answer_as_recorded() {
     check(Suite::Converters, "converters.jsonl").await;
 }
 
+#[tokio::test]
+async fn transforms_answer_as_recorded_to_odd_cases() {
+    check(Suite::Smt, "smt-more.jsonl").await;
+}
+
+#[tokio::test]
+async fn converters_answer_as_recorded_to_odd_cases() {
+    check(Suite::Converters, "converters-more.jsonl").await;
+}
+
 #[test]
 fn each_departure_is_one_of_a_case() {
     let all: Vec<_> = [(Suite::Smt, "smt.jsonl"), (Suite::Converters, "converters.jsonl")]
