@@ -312,7 +312,10 @@ pub(crate) fn wrong_answers(scale: Scale) -> anyhow::Result<Outcome> {
         "transforms.t.regex": "(.*)", "transforms.t.replacement": "$1", "transforms.t.predicate": "p",
         "predicates": "p", "predicates.p.type": "test.Predicate", "predicates.p.fault.answers": "few",
     });
-    let converter = json!({"value.converter": "test.Converter", "value.converter.fault.src": "same"});
+    // A sink that takes bytes has nothing converted.
+    let converter = json!({
+        "connector.class": "FileStreamSink", "value.converter": "test.Converter", "value.converter.fault.src": "same",
+    });
     let faults = [
         ("transform-src", transform("frame", "src")),
         ("transform-step", transform("bad", "step")),
