@@ -80,12 +80,10 @@ const fn row(name: &'static str, fault: &'static str, run: fn(Scale) -> anyhow::
     Row { name, fault, run }
 }
 
-/// Whether workers know `exactly.once.source.support`: its row is in the table then.
-const EXACTLY_ONCE: bool = false;
-
 const ROWS: &[Row] = &[
     row("kill-source", "kill -9 of the worker, source", kill::source),
     row("kill-sink", "kill -9 of the worker, sink", kill::sink),
+    row("kill-source-exactly-once", "kill -9 of the worker, exactly-once source", kill::source_exactly_once),
     row("broker-kill", "kill -9 of the broker, and its restart", broker::killed),
     row("broker-pause", "SIGSTOP of the broker", broker::paused),
     row("leader-move", "leader killed, then elected again, 3 nodes", broker::leader_moved),
@@ -116,13 +114,7 @@ const ROWS: &[Row] = &[
     row("two-workers", "a second worker joins the group and is stopped", rebalance::second_worker),
 ];
 
-const EXACTLY_ONCE_ROWS: &[Row] = &[row(
-    "kill-source-exactly-once",
-    "kill -9 of the worker, exactly-once source",
-    kill::source_exactly_once,
-)];
-
 /// All rows in their order.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(if EXACTLY_ONCE { EXACTLY_ONCE_ROWS } else { &[] })
+    ROWS.iter()
 }
