@@ -550,7 +550,7 @@ async fn whoever_takes_over_an_id_fences_who_had_it() {
     zombie.begin_transaction().await.unwrap();
     produce(&zombie, &topic, &[Row::number(1)]).await;
     let heir = transactional(&broker, &id).await;
-    let error = zombie.commit_transaction(WAIT).await.err().expect("it is fenced");
+    let error = zombie.commit_transaction(WAIT).await.expect_err("it is fenced");
     assert_eq!(error.transaction_fault(), Some(TransactionFault::Fenced), "{error:?}");
     assert_eq!(error.class(), Class::Fatal);
     heir.begin_transaction().await.unwrap();
@@ -571,7 +571,7 @@ async fn a_record_that_is_refused_leaves_nothing_but_to_abort() {
     let delivery = Delivery::new(Arc::default());
     let sent = producer.send(&Frame::parse(&bytes).unwrap(), &[Arc::clone(&delivery)], &[0]).await;
     if sent.is_ok() {
-        let error = producer.commit_transaction(WAIT).await.err().expect("a record was not delivered");
+        let error = producer.commit_transaction(WAIT).await.expect_err("a record was not delivered");
         assert_eq!(error.transaction_fault(), Some(TransactionFault::Abort), "{error:?}");
     }
     producer.abort_transaction(WAIT).await.unwrap();

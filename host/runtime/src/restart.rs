@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cofferdam_api::{Blame, Class, Classified as _};
 use cofferdam_config::connector::{RestartCause, RestartSettings};
+use cofferdam_kafka::TransactionFault;
 use cofferdam_plugins::CallError;
 use cofferdam_stdx::time::wall_ms;
 
@@ -81,7 +82,7 @@ impl fmt::Display for Next {
     }
 }
 
-/// What failed the task; none where only a change of the configuration helps.
+/// What failed the task; none where a restart cannot help or would harm.
 fn cause(error: &Error) -> Option<RestartCause> {
     let of_call = |error: &CallError| match error {
         CallError::Deadline { .. } | CallError::Memory { .. } | CallError::Exhausted(_) => {
@@ -91,6 +92,10 @@ fn cause(error: &Error) -> Option<RestartCause> {
     };
     match error {
         Error::Guest { error, .. } | Error::Put(error) => of_call(error),
+        // Another worker runs the task by now: coming back would fence that one.
+        Error::Transaction { error, .. } if error.transaction_fault() == Some(TransactionFault::Fenced) => {
+            None
+        }
         error if error.blame() == Blame::User && error.class() != Class::Data => None,
         error => of_class(error.class()),
     }

@@ -201,6 +201,7 @@ impl Topics {
     ///
     /// # Errors
     /// When fewer came in time.
+    #[allow(clippy::disallowed_methods, reason = "polls another process; there is nothing to be notified by")]
     pub fn read(&self, topic: &str, n: usize) -> anyhow::Result<Vec<Message>> {
         let Tail { consumer } = self.tail(topic)?;
         let deadline = Instant::now() + WAIT;
