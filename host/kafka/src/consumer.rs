@@ -7,7 +7,7 @@
 //! [`Consumer::unassign`].
 //!
 //! The membership ends when nothing polls for `max.poll.interval.ms`. `next` polls often enough by
-//! itself; during a slow `put` the caller calls [`Consumer::keep_alive`] every few seconds. That
+//! itself; while a guest is at work the caller calls [`Consumer::keep_alive`] every few seconds. That
 //! needs no pause: nothing is taken, and what librdkafka fetches ahead is bounded.
 //!
 //! Invariant: a record is delivered only while its partition is assigned, not paused, and not about
@@ -38,6 +38,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 /// Shares of `max.poll.interval.ms` after which an idle consumer polls.
 const POLLS_PER_INTERVAL: u32 = 3;
+/// Longest time between two signs of life while the caller is busy.
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(5);
 
 /// What a consumer has to tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -186,10 +188,16 @@ impl Consumer {
         }
     }
 
-    /// Keeps the membership while the caller is busy; takes no record and answers at once. Call it
-    /// more often than `max.poll.interval.ms`.
+    /// Keeps the membership while the caller is busy; takes no record and answers at once. To be called
+    /// each [`Consumer::keep_alive_every`].
     pub fn keep_alive(&mut self) {
         self.queue.take(0, &mut self.pending);
+    }
+
+    /// How often a busy caller has to call [`Consumer::keep_alive`].
+    #[must_use]
+    pub fn keep_alive_every(&self) -> Duration {
+        self.poll_every.min(KEEP_ALIVE_MAX)
     }
 
     /// Waits until something may have happened, at most `left`.

@@ -220,12 +220,17 @@ impl Sink {
             control: &mut self.control,
             metrics: &self.task.metrics,
         };
-        let failed = work.convert(batch, &self.wanted).await?;
-        work.reporter.settle(batch, failed).await?;
-        self.chain.apply(batch, &mut work).await?;
-        // The last transform may speak another form than the sink.
-        let failed = work.convert(batch, &self.put.layout.needs).await?;
-        work.reporter.settle(batch, failed).await
+        let (chain, wanted, needs) = (&mut self.chain, &self.wanted, &self.put.layout.needs);
+        let prepared = async {
+            let failed = work.convert(batch, wanted).await?;
+            work.reporter.settle(batch, failed).await?;
+            chain.apply(batch, &mut work).await?;
+            // The last transform may speak another form than the sink.
+            let failed = work.convert(batch, needs).await?;
+            work.reporter.settle(batch, failed).await
+        };
+        // A stage may try again for as long as `errors.retry.timeout` says.
+        self.consume.while_busy(prepared).await
     }
 
     async fn deliver(&mut self, mut batch: Batch, gone: Vec<TopicPartition>) -> Result<(), Error> {
@@ -298,7 +303,7 @@ impl Sink {
         self.put.instance.set_assignment(all);
         if !partitions.is_empty() {
             tracing::info!(partitions = partitions.len(), "partitions were assigned");
-            self.put.instance.open(partitions).await.map_err(Error::Put)?;
+            self.consume.while_busy(self.put.instance.open(partitions)).await.map_err(Error::Put)?;
         }
         self.heed()
     }
@@ -309,7 +314,7 @@ impl Sink {
         if commit {
             self.commit(Some(partitions)).await?;
         }
-        let closed = self.put.instance.close(partitions).await.map_err(Error::Put);
+        let closed = self.consume.while_busy(self.put.instance.close(partitions)).await.map_err(Error::Put);
         if let Err(error) = self.consume.unassign(partitions) {
             tracing::warn!("partitions could not be given up: {}", chain(&error));
         }
@@ -346,7 +351,7 @@ impl Sink {
             tracing::warn!("offsets were not committed: the dead letter queue has not answered in time");
             return Ok(());
         }
-        let safe = match self.put.instance.pre_commit(&delivered).await {
+        let safe = match self.consume.while_busy(self.put.instance.pre_commit(&delivered)).await {
             Ok(safe) => safe,
             Err(error) if error.poisons() => return Err(Error::Put(error)),
             Err(error) => {

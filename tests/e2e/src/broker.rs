@@ -91,6 +91,29 @@ impl Broker {
         self.run(&["node".as_ref(), action.as_ref(), &self.dir, id.to_string().as_ref()], &[])
     }
 
+    /// As if the disk of the first node were full for files of so many bytes: writing on fails from there
+    /// (RLIMIT_FSIZE), until it is started again.
+    ///
+    /// # Errors
+    /// When `prlimit` (util-linux) fails.
+    pub fn limit_files(&self, bytes: u64) -> anyhow::Result<()> {
+        let pid = std::fs::read_to_string(self.dir.join("1/pid"))?;
+        let arguments = [format!("--pid={}", pid.trim()), format!("--fsize={bytes}")];
+        let output = Command::new("prlimit").args(arguments).stdin(Stdio::null()).output()?;
+        ensure!(output.status.success(), "prlimit: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Whether every node runs.
+    ///
+    /// # Errors
+    /// When the script cannot be run.
+    pub fn is_running(&self) -> anyhow::Result<bool> {
+        let mut status = Command::new(scripts().join("kafka.sh"));
+        let status = status.args(["status".as_ref(), self.dir.as_path()]).stdin(Stdio::null()).output()?;
+        Ok(status.status.success())
+    }
+
     /// Runs one of Kafka's own command-line tools, by its class, with `--bootstrap-server`.
     ///
     /// # Errors

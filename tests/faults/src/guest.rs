@@ -48,6 +48,17 @@ pub(crate) fn trap_in_transform(scale: Scale) -> anyhow::Result<Outcome> {
     poisoned("trap-transform", scale.pick(100_000, 10_000), 1_000, "TRANSFORMATION", "", sink)
 }
 
+pub(crate) fn trap_in_predicate(scale: Scale) -> anyhow::Result<Outcome> {
+    // Asked by the host, since the transform is another component's.
+    let more = json!({
+        "transforms": "t", "transforms.t.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.t.regex": "(.*)", "transforms.t.replacement": "$1", "transforms.t.predicate": "p",
+        "predicates": "p", "predicates.p.type": "test.Predicate", "predicates.p.trap.on": EACH_THOUSANDTH,
+    });
+    let sink = |file: &std::path::Path, topic: &str| with(file_sink(file, topic, 1), &more);
+    poisoned("trap-predicate", scale.pick(100_000, 10_000), 1_000, "TRANSFORMATION", "", sink)
+}
+
 pub(crate) fn trap_in_converter(scale: Scale) -> anyhow::Result<Outcome> {
     let more = json!({"value.converter": "test.Converter", "value.converter.trap.on": EACH_THOUSANDTH});
     let sink = |file: &std::path::Path, topic: &str| with(file_sink(file, topic, 1), &more);
@@ -313,14 +324,18 @@ pub(crate) fn wrong_answers(scale: Scale) -> anyhow::Result<Outcome> {
         "predicates": "p", "predicates.p.type": "test.Predicate", "predicates.p.fault.answers": "few",
     });
     // A sink that takes bytes has nothing converted.
-    let converter = json!({
-        "connector.class": "FileStreamSink", "value.converter": "test.Converter", "value.converter.fault.src": "same",
-    });
+    let converter = |fault: &str, kind: &str| {
+        json!({
+            "connector.class": "FileStreamSink", "value.converter": "test.Converter",
+            format!("value.converter.fault.{fault}"): kind,
+        })
+    };
     let faults = [
         ("transform-src", transform("frame", "src")),
         ("transform-step", transform("bad", "step")),
         ("predicate-few", predicate),
-        ("converter-src", converter),
+        ("converter-src", converter("src", "same")),
+        ("converter-few", converter("answers", "few")),
         ("sink-index", json!({"fault.bad": "index"})),
     ];
     let mut sum = Outcome { runs: faults.len() as u64, ..empty() };

@@ -9,6 +9,7 @@ mod broker;
 mod guest;
 mod kill;
 mod numbers;
+mod rate;
 mod rebalance;
 mod refuse;
 mod rig;
@@ -87,12 +88,15 @@ const ROWS: &[Row] = &[
     row("broker-kill", "kill -9 of the broker, and its restart", broker::killed),
     row("broker-pause", "SIGSTOP of the broker", broker::paused),
     row("leader-move", "leader killed, then elected again, 3 nodes", broker::leader_moved),
-    row("dlq-refused", "dead letter queue refuses writes", refuse::dead_letters),
+    row("dlq-refused", "dead letter queue refuses a record for its size", refuse::dead_letters),
+    row("dlq-denied", "no right to write to the dead letter queue", refuse::denied_dead_letters),
+    row("dlq-disk", "disk of the dead letter queue takes no more", refuse::dead_letters_without_room),
     row("too-large", "message.max.bytes refuses a record, tolerance none", refuse::too_large),
     row("too-large-all", "message.max.bytes refuses records, tolerance all", refuse::too_large_tolerated),
     row("denied-write", "no right to write, source", refuse::denied_write),
     row("denied-read", "no right to read, sink", refuse::denied_read),
     row("trap-transform", "transform traps on each 1,000th record", guest::trap_in_transform),
+    row("trap-predicate", "predicate traps on each 1,000th record", guest::trap_in_predicate),
     row("trap-converter", "converter traps on each 1,000th record", guest::trap_in_converter),
     row(
         "trap-idempotent-sink",
@@ -105,6 +109,7 @@ const ROWS: &[Row] = &[
     row("hog", "source loops, sleeps, hogs memory", guest::hog_in_source),
     row("damage", "source answers damaged frames", guest::damaged_frames),
     row("wrong-answers", "transform, predicate, sink answer wrong indexes, counts", guest::wrong_answers),
+    row("neighbour-rate", "six hostile connectors; the neighbours' rate", rate::beside_hostile),
     row("tasks-restarted", "sink tasks restarted under load", rebalance::tasks_restarted),
     row(
         "member-comes-and-goes",
@@ -112,6 +117,7 @@ const ROWS: &[Row] = &[
         rebalance::member_comes_and_goes,
     ),
     row("two-workers", "a second worker joins the group and is stopped", rebalance::second_worker),
+    row("two-workers-kill", "a second worker joins the group and is killed", rebalance::second_worker_killed),
 ];
 
 /// All rows in their order.

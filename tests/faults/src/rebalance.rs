@@ -108,6 +108,20 @@ impl Load<'_> {
     }
 }
 
+impl Load<'_> {
+    /// How many records arrived that are not committed.
+    fn behind(&mut self, name: &str) -> anyhow::Result<u64> {
+        let committed = self.topics.committed(&format!("connect-{name}"), name, PARTITIONS as i32)?;
+        read_all(self.outs, self.tally)?;
+        let behind = committed.into_iter().enumerate().map(|(partition, committed)| {
+            // Record i of a partition is line i * PARTITIONS + partition.
+            let committed = committed.unwrap_or(0) as u64 * PARTITIONS as u64 + partition as u64;
+            self.tally.end(partition, PARTITIONS).saturating_sub(committed).div_ceil(PARTITIONS as u64)
+        });
+        Ok(behind.sum())
+    }
+}
+
 fn read_all(outs: &mut [Lines], tally: &mut Tally) -> anyhow::Result<()> {
     outs.iter_mut().try_for_each(|lines| lines.read(|line| tally.line(line)))
 }
@@ -178,31 +192,53 @@ pub(crate) fn member_comes_and_goes(scale: Scale) -> anyhow::Result<Outcome> {
     Ok(total)
 }
 
-/// A second worker runs a connector of the same name, so that its tasks are members of the same group; it is
-/// stopped in order.
 pub(crate) fn second_worker(scale: Scale) -> anyhow::Result<Outcome> {
     let (runs, n) = scale.pick((4, 400_000), (2, 100_000));
-    let mut case = Case::start("two-workers", n, "")?;
+    let note = "eight tasks, then four again; committed before partitions are given away";
+    second_worker_ended("two-workers", runs, n, note, Worker::stop).map(|(outcome, _)| outcome)
+}
+
+/// As [`second_worker`], but it is killed, so that its partitions are given away when its session ends.
+pub(crate) fn second_worker_killed(scale: Scale) -> anyhow::Result<Outcome> {
+    let (runs, n) = scale.pick((4, 400_000), (2, 100_000));
+    let note = "eight tasks, then four again; what was not committed comes again";
+    let (outcome, again) = second_worker_ended("two-workers-kill", runs, n, note, Worker::kill)?;
+    Ok(Outcome { duplicates_max: again, note: format!("{}; {again} lay behind", outcome.note), ..outcome })
+}
+
+/// A second worker runs a connector of the same name, so that its tasks are members of the same group, and is
+/// ended. Also answers how many records lay behind the committed offsets then.
+fn second_worker_ended(
+    name: &'static str,
+    runs: u64,
+    n: u64,
+    note: &str,
+    end: fn(Worker) -> anyhow::Result<()>,
+) -> anyhow::Result<(Outcome, u64)> {
+    let mut case = Case::start(name, n, "")?;
     let other_dir = tempfile::tempdir()?;
     let out = other_dir.path().join("out.txt");
     case.outs.push(Lines::new(&out));
     let bootstrap = Broker::shared()?.bootstrap();
-    let properties = "group.id=two-b\nconfig.storage.topic=two-b-configs\noffset.storage.topic=two-b-offsets\n\
-                      status.storage.topic=two-b-status\noffset.flush.interval.ms=100\n\
-                      consumer.session.timeout.ms=6000\nconsumer.heartbeat.interval.ms=500";
-    case.under_load(|load| {
-        let mut made = false;
+    let properties = format!(
+        "group.id={name}-b\nconfig.storage.topic={name}-b-configs\noffset.storage.topic={name}-b-offsets\n\
+         status.storage.topic={name}-b-status\noffset.flush.interval.ms=100\n\
+         consumer.session.timeout.ms=6000\nconsumer.heartbeat.interval.ms=500"
+    );
+    let again = case.under_load(|load| {
+        let (mut made, mut again) = (false, 0);
         for _ in 0..runs {
             load.flow(PIECE)?;
-            let other = Worker::distributed(other_dir.path(), bootstrap, properties)?;
+            let other = Worker::distributed(other_dir.path(), bootstrap, &properties)?;
             if !std::mem::replace(&mut made, true) {
-                other.create("two-workers", &file_sink(&out, "two-workers", TASKS))?;
+                other.create(name, &file_sink(&out, name, TASKS))?;
             }
-            other.await_state("two-workers", "RUNNING", "RUNNING")?;
+            other.await_state(name, "RUNNING", "RUNNING")?;
             load.flow(PIECE)?;
-            other.stop()?;
+            end(other)?;
+            again += load.behind(name)?;
         }
-        Ok(())
+        Ok(again)
     })?;
-    case.finish(runs, "eight tasks, then four again; committed before partitions are given away")
+    Ok((case.finish(runs, note)?, again))
 }

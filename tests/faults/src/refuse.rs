@@ -3,42 +3,59 @@
 use std::io::Write as _;
 
 use anyhow::ensure;
-use cofferdam_e2e::{Broker, Topics, eventually, line, write_lines};
+use cofferdam_e2e::{Broker, Message, Topics, eventually, line, write_lines};
 use rdkafka::message::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kill::numbered;
 use crate::numbers::{Lines, Tally};
 use crate::rig::{QUIET, Rig, await_file, file_sink, file_source, until, with};
 use crate::{Outcome, Scale};
 
-/// A dead letter queue that takes no record of this size: the task fails, nothing is committed over the record,
-/// and once there is room both the dead letter and all the rest arrive.
+/// A dead letter queue that takes no record of this size.
 pub(crate) fn dead_letters(scale: Scale) -> anyhow::Result<Outcome> {
+    let broker = Broker::shared()?;
+    let refuse = |topics: &Topics, dlq: &str| topics.set(dlq, "max.message.bytes", "100");
+    let allow = |topics: &Topics, dlq: &str| topics.set(dlq, "max.message.bytes", "1000000");
+    let class = "org.apache.kafka.common.errors.RecordTooLargeException";
+    refused_queue("dlq-refused", broker, class, scale, refuse, allow)
+}
+
+/// A dead letter queue that may not be written.
+pub(crate) fn denied_dead_letters(scale: Scale) -> anyhow::Result<Outcome> {
+    let broker = Broker::start(AUTHORIZER)?;
+    let refuse = |_: &Topics, dlq: &str| only(&broker, "--topic", dlq, &["Read", "Describe"]);
+    let allow = |_: &Topics, dlq: &str| anything(&broker, "--topic", dlq);
+    let class = "org.apache.kafka.common.errors.TopicAuthorizationException";
+    refused_queue("dlq-denied", &broker, class, scale, refuse, allow)
+}
+
+/// The task fails, nothing is committed over the record, and once the queue takes it both the dead letter and
+/// all the rest arrive.
+fn refused_queue(
+    name: &str,
+    broker: &Broker,
+    class: &str,
+    scale: Scale,
+    refuse: impl Fn(&Topics, &str) -> anyhow::Result<()>,
+    allow: impl Fn(&Topics, &str) -> anyhow::Result<()>,
+) -> anyhow::Result<Outcome> {
     let n = scale.pick(100_000, 10_000);
     let poison = n / 2;
-    let broker = Broker::shared()?;
     let topics = Topics::new(broker.bootstrap());
-    topics.create("dlq-refused", 1)?;
-    topics.create_with("dlq-refused-dlq", 1, 1, &[("max.message.bytes", "100")])?;
-    let values = |numbers: std::ops::Range<u64>| numbers.map(|n| format!("\"{}\"", line(n)).into_bytes());
-    topics.send("dlq-refused", values(0..poison))?;
-    topics.send("dlq-refused", [line(poison).into_bytes()])?;
-    topics.send("dlq-refused", values(poison + 1..n))?;
-    let rig = Rig::start("dlq-refused", broker.bootstrap(), "")?;
+    let dlq = format!("{name}-dlq");
+    topics.create(name, 1)?;
+    topics.create(&dlq, 1)?;
+    refuse(&topics, &dlq)?;
+    topics.send(name, json_lines(0..poison))?;
+    topics.send(name, [line(poison).into_bytes()])?;
+    topics.send(name, json_lines(poison + 1..n))?;
+    let rig = Rig::start(name, broker.bootstrap(), "")?;
     let out = rig.path("out.txt");
-    let more = json!({
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.schemas.enable": "false",
-        "errors.tolerance": "all",
-        "errors.deadletterqueue.topic.name": "dlq-refused-dlq",
-        "errors.deadletterqueue.topic.replication.factor": "1",
-        "errors.deadletterqueue.context.headers.enable": "true",
-    });
-    rig.submit("dlq-refused", &with(file_sink(&out, "dlq-refused", 1), &more))?;
-    let trace = rig.worker()?.await_failure("dlq-refused")?;
-    ensure!(trace.contains("dlq-refused-dlq"), "the trace does not name the queue: {trace}");
-    let committed = topics.committed("connect-dlq-refused", "dlq-refused", 1)?;
+    rig.submit(name, &with(file_sink(&out, name, 1), &to_queue(&dlq)))?;
+    let trace = rig.worker()?.await_failure(name)?;
+    ensure!(trace.contains(&dlq) && trace.contains(class), "neither queue nor class in the trace: {trace}");
+    let committed = topics.committed(&format!("connect-{name}"), name, 1)?;
     let committed = committed.into_iter().flatten().next().unwrap_or(0) as u64;
     ensure!(committed <= poison, "offset {committed} is committed over the record {poison}");
 
@@ -47,10 +64,10 @@ pub(crate) fn dead_letters(scale: Scale) -> anyhow::Result<Outcome> {
     lines.read(|line| tally.line(line))?;
     let again = tally.end(0, 1).saturating_sub(committed);
 
-    topics.set("dlq-refused-dlq", "max.message.bytes", "1000000")?;
-    rig.worker()?.restart("dlq-refused", true)?;
+    allow(&topics, &dlq)?;
+    rig.worker()?.restart(name, true)?;
     await_file(&mut lines, &mut tally, n - 1)?;
-    let (tail, mut dead) = (topics.tail("dlq-refused-dlq")?, Tally::new(n));
+    let (tail, mut dead) = (topics.tail(&dlq)?, Tally::new(n));
     until("the dead letter arrives", || {
         tail.read(QUIET, |record| {
             tally.line(record.payload().unwrap_or_default());
@@ -67,7 +84,75 @@ pub(crate) fn dead_letters(scale: Scale) -> anyhow::Result<Outcome> {
         lost: tally.lost(),
         duplicated: tally.duplicated(),
         duplicates_max: again,
-        note: format!("FAILED, {committed} committed below {poison}; with room again all is there"),
+        note: format!("FAILED, {committed} committed below {poison}; with the queue open all is there"),
+    })
+}
+
+/// The broker's disk has no room for the dead letters: the broker goes away with its disk, and when it is back
+/// with room every record and every dead letter arrives.
+pub(crate) fn dead_letters_without_room(scale: Scale) -> anyhow::Result<Outcome> {
+    const DLQ: &str = "dlq-disk-dlq";
+    /// One record in so many is a dead letter.
+    const EACH: u64 = 5;
+    let n = scale.pick(50_000, 10_000);
+    let broker = Broker::start("log.index.size.max.bytes=65536")?;
+    let topics = Topics::new(broker.bootstrap());
+    topics.create("dlq-disk", 4)?;
+    topics.create(DLQ, 1)?;
+    let records = (0..n).map(|number| {
+        let text = line(number);
+        let value = if number % EACH == 0 { text.into_bytes() } else { format!("\"{text}\"").into_bytes() };
+        Message { partition: (number % 4) as i32, value: Some(value), ..Message::default() }
+    });
+    topics.send_messages("dlq-disk", records)?;
+    // More than a partition of the records takes, less than the dead letters with their headers.
+    broker.limit_files(n * 60)?;
+    let rig = Rig::start("dlq-disk", broker.bootstrap(), "")?;
+    let out = rig.path("out.txt");
+    rig.submit("dlq-disk", &with(file_sink(&out, "dlq-disk", 1), &to_queue(DLQ)))?;
+    until("the disk is full", || {
+        Ok(if broker.is_running()? { Err("the broker still runs".to_owned()) } else { Ok(()) })
+    })?;
+    let (mut lines, mut tally) = (Lines::new(&out), Tally::new(n));
+    lines.read(|line| tally.line(line))?;
+    let put = tally.arrived();
+    broker.restart()?;
+    let (tail, mut dead) = (topics.tail(DLQ)?, Tally::new(n));
+    until("all records and dead letters arrive", || {
+        lines.read(|line| tally.line(line))?;
+        tail.read(QUIET, |record| dead.line(record.payload().unwrap_or_default()))?;
+        let (arrived, letters) = (tally.arrived(), dead.arrived());
+        let all = arrived + letters == n;
+        Ok(if all { Ok(()) } else { Err(format!("{arrived} and {letters} dead letters of {n}")) })
+    })?;
+    rig.worker()?.await_state("dlq-disk", "RUNNING", "RUNNING")?;
+    rig.stop()?;
+    lines.read(|line| tally.line(line))?;
+    Ok(Outcome {
+        runs: 1,
+        records: n,
+        lost: (tally.lost() + dead.lost()).saturating_sub(n),
+        duplicated: tally.duplicated() + dead.duplicated(),
+        // What was put or sent before the broker went may not have been committed or acknowledged.
+        duplicates_max: put + n / EACH,
+        note: format!("the broker went after {put} records were put; {} dead letters twice", dead.duplicated()),
+    })
+}
+
+/// Lines that the JSON converter can read.
+fn json_lines(numbers: std::ops::Range<u64>) -> impl Iterator<Item = Vec<u8>> {
+    numbers.map(|n| format!("\"{}\"", line(n)).into_bytes())
+}
+
+/// Reads JSON; what is none goes to `dlq`.
+fn to_queue(dlq: &str) -> Value {
+    json!({
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": dlq,
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
     })
 }
 

@@ -41,6 +41,19 @@ impl Consume {
         }
     }
 
+    /// Does `work`, however long it takes, while the consumer keeps its place in the group: a guest that
+    /// is slow for longer than `max.poll.interval.ms` does not lose its partitions.
+    pub(crate) async fn while_busy<F: Future>(&mut self, work: F) -> F::Output {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return result,
+                () = tokio::time::sleep(self.consumer.keep_alive_every()) => self.consumer.keep_alive(),
+            }
+        }
+    }
+
     /// Takes over partitions that were assigned.
     pub(crate) async fn assign(&mut self, new: &[TopicPartition]) -> Result<(), KafkaError> {
         self.consumer.assign(new)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cofferdam_api::TopicPartition;
 use cofferdam_kafka::Error as KafkaError;
-use cofferdam_plugins::{BadRecord, CallError, GuestError, Plugins, SinkInstance, SinkRequests, Spec};
+use cofferdam_plugins::{CallError, GuestError, Plugins, SinkInstance, SinkRequests, Spec};
 use cofferdam_stdx::Backoff;
 
 use super::Stage;
@@ -19,8 +19,6 @@ use crate::batch::Batch;
 use crate::chain::Layout;
 use crate::errors::{DATA, Exception, Failed};
 
-/// How long a put may take before the consumer is kept alive meanwhile.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// First pause before a batch is put again; doubled each time, up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(300);
 /// Longest pause of the host's own choice before a batch is put again.
@@ -68,7 +66,7 @@ impl Put {
             let origin =
                 |at: u32| indexes.get(at as usize).map_or(u32::MAX, |index| batch.origin(*index as usize));
             let view = batch.view_of(&self.layout.needs, &indexes);
-            match keep_alive(&mut self.instance, &view, consume).await {
+            match consume.while_busy(self.instance.put(&view)).await {
                 Ok(bad) => {
                     failed.extend(bad.iter().map(|bad| rejected(origin(bad.index), &bad.message)));
                 }
@@ -133,22 +131,6 @@ impl Put {
         consume.hold(&pause, &resume)?;
         consume.seek(&seek)?;
         Ok(commit)
-    }
-}
-
-/// Calls put; while the guest is at work, the consumer keeps its place in the group.
-async fn keep_alive(
-    instance: &mut SinkInstance,
-    view: &[u8],
-    consume: &mut Consume,
-) -> Result<Vec<BadRecord>, CallError> {
-    let mut put = std::pin::pin!(instance.put(view));
-    loop {
-        tokio::select! {
-            biased;
-            result = &mut put => return result,
-            () = tokio::time::sleep(KEEP_ALIVE) => consume.consumer.keep_alive(),
-        }
     }
 }
 

@@ -113,7 +113,12 @@ impl Bench {
 
     /// With the guests of tests, as a worker whose sources deliver exactly once.
     pub(crate) async fn exactly_once() -> Self {
-        Self::with_settings(false, true).await
+        Self::with_settings(false, true, &[]).await
+    }
+
+    /// With the guests of tests, as a worker with these settings.
+    pub(crate) async fn configured(settings: &[(&str, &str)]) -> Self {
+        Self::with_settings(false, false, settings).await
     }
 
     /// With the guests of tests and those that are shipped.
@@ -122,10 +127,10 @@ impl Bench {
     }
 
     async fn with(shipped: bool) -> Self {
-        Self::with_settings(shipped, false).await
+        Self::with_settings(shipped, false, &[]).await
     }
 
-    async fn with_settings(shipped: bool, exactly_once: bool) -> Self {
+    async fn with_settings(shipped: bool, exactly_once: bool, more: &[(&str, &str)]) -> Self {
         // Shown by the test runner for tests that fail; RUST_LOG says how much.
         let log = tracing_subscriber::fmt().with_test_writer().with_env_filter(EnvFilter::from_default_env());
         _ = log.try_init();
@@ -151,6 +156,7 @@ impl Bench {
             ("task.shutdown.graceful.timeout.ms", "3000"),
             ("cofferdam.data.dir", dir.path().to_str().unwrap()),
         ]);
+        settings.extend(config(more));
         let supervisor = Supervisor::new();
         let heard = Arc::new(Heard::default());
         let (settings, offsets): (_, Arc<dyn OffsetStore>) = if exactly_once {

@@ -94,3 +94,53 @@ async fn a_converter_that_answers_for_other_records_fails_the_task() {
     let trace = bench.heard.trace(&id);
     assert!(trace.contains("once and in its place"), "{trace}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trap_in_a_converter_of_keys_or_a_predicate_costs_one_record() {
+    let bench = Bench::shipped().await;
+    // The sink takes bytes: only transforms that look at a part make its converter run.
+    let key = [
+        ("transforms", "hoist,extract"),
+        ("transforms.hoist.type", "HoistField$Key"),
+        ("transforms.hoist.field", "f"),
+        ("transforms.extract.type", "ExtractField$Key"),
+        ("transforms.extract.field", "f"),
+        ("key.converter", "test.Converter"),
+        ("key.converter.trap.on", "poison"),
+    ];
+    let predicate = [
+        ("transforms", "t"),
+        ("transforms.t.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.t.regex", "(.*)"),
+        ("transforms.t.replacement", "$1"),
+        ("transforms.t.predicate", "p"),
+        ("predicates", "p"),
+        ("predicates.p.type", "test.Predicate"),
+        ("predicates.p.trap.on", "poison"),
+    ];
+    let stages: [(&str, &[(&str, &str)]); 2] = [("KEY_CONVERTER", &key), ("TRANSFORMATION", &predicate)];
+    let texts = ["a", "poison", "b"];
+    let records = texts.map(|text| (Some(text), Some(text)));
+    bench.produce("in", &records).await;
+    for (at, (stage, faulty)) in stages.into_iter().enumerate() {
+        let (name, dead, file) = (format!("k{at}"), format!("dead-{at}"), bench.path(&format!("out-{at}")));
+        let mut sink = vec![
+            SINK,
+            TOLERANT,
+            ("topics", "in"),
+            ("file", file.as_str()),
+            ("errors.deadletterqueue.topic.name", dead.as_str()),
+            ("errors.deadletterqueue.topic.replication.factor", "1"),
+            ("errors.deadletterqueue.context.headers.enable", "true"),
+        ];
+        sink.extend(faulty);
+        let id = bench.start(&name, &sink).await;
+        let record = bench.consume(&dead, 1).await.remove(0);
+        assert_eq!((record.key.as_deref(), record.value.as_deref()), (Some("poison"), Some("poison")));
+        assert_eq!(header(&record.headers, "__connect.errors.stage"), stage);
+        let trace = header(&record.headers, "__connect.errors.exception.stacktrace");
+        assert!(trace.contains("this record is poison"), "{stage}: {trace}");
+        bench.until_file(&file, "a\nb\n").await;
+        assert_eq!(bench.heard.states(&id), [State::Running], "{stage}");
+    }
+}

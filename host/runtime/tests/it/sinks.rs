@@ -257,3 +257,99 @@ async fn partitions_that_go_while_a_batch_waits_to_be_put_again_lose_nothing() {
     bench.start("k", &[SINK, ("topics", "in"), ("file", &file)]).await;
     bench.until_file(&file, "new\n").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_is_slow_for_longer_than_a_consumer_may_be_keeps_its_partitions() {
+    let bench = Bench::new().await;
+    // Longer than the consumer may be silent, which is six seconds.
+    let slow: [&[(&str, &str)]; 4] = [
+        &[("fault.put", "nap=8000"), ("fault.until", "1")],
+        &[("fault.pre_commit", "nap=8000"), ("fault.until", "1")],
+        &[("fault.open", "nap=8000"), ("fault.until", "1")],
+        &[
+            ("transforms", "t"),
+            ("transforms.t.type", "test.Transform"),
+            ("transforms.t.fault.apply", "nap=8000"),
+            ("transforms.t.fault.until", "1"),
+        ],
+    ];
+    let names = ["put", "commit", "open", "transform"];
+    bench.produce("in", &[(None, Some("a"))]).await;
+    let files = names.map(|name| bench.path(name));
+    for ((name, file), slow) in names.iter().zip(&files).zip(slow) {
+        let mut sink = vec![
+            SINK,
+            ("topics", "in"),
+            ("file", file.as_str()),
+            ("consumer.override.max.poll.interval.ms", "6000"),
+            ("consumer.override.session.timeout.ms", "6000"),
+        ];
+        sink.extend(slow);
+        bench.start(name, &sink).await;
+    }
+    for file in &files {
+        bench.until_file(file, "a\n").await;
+    }
+    bench.produce("in", &[(None, Some("b"))]).await;
+    for file in &files {
+        bench.until_file(file, "a\nb\n").await;
+    }
+    // What was put is committed, by the same member.
+    for (name, file) in names.iter().zip(&files) {
+        let id = crate::bench::task(name);
+        bench.stop(&id).await;
+        assert_eq!(bench.heard.states(&id), [State::Running, State::Unassigned]);
+        bench.produce("in", &[(None, Some(name))]).await;
+        bench.start(name, &[SINK, ("topics", "in"), ("file", file)]).await;
+    }
+    for (at, file) in files.iter().enumerate() {
+        let new: String = names.iter().skip(at).map(|name| format!("{name}\n")).collect();
+        crate::bench::wait(
+            || async { std::fs::read_to_string(file).unwrap_or_default().ends_with(&new) },
+            || format!("{new:?} in {file}"),
+        )
+        .await;
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(text.lines().filter(|line| *line == "a" || *line == "b").count(), 2, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_that_goes_back_is_given_everything_from_there_again() {
+    let bench = Bench::new().await;
+    let file = bench.path("out");
+    bench.produce("in", &[(None, Some("a")), (None, Some("b"))]).await;
+    let rewind = [SINK, ("topics", "in"), ("file", file.as_str()), ("ask", "rewind-once")];
+    let id = bench.start("k", &rewind).await;
+    bench.until_file(&file, "a\nb\na\nb\n").await;
+    bench.produce("in", &[(None, Some("c"))]).await;
+    bench.until_file(&file, "a\nb\na\nb\nc\n").await;
+    bench.stop(&id).await;
+    bench.produce("in", &[(None, Some("d"))]).await;
+    bench.start("k", &[SINK, ("topics", "in"), ("file", &file)]).await;
+    bench.until_file(&file, "a\nb\na\nb\nc\nd\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_that_asks_for_a_commit_need_not_wait_for_the_interval() {
+    let bench = Bench::configured(&[("offset.flush.interval.ms", "3600000")]).await;
+    let file = bench.path("out");
+    bench.produce("in", &[(None, Some("a"))]).await;
+    bench.start("patient", &[SINK, ("topics", "in"), ("file", &bench.path("patient"))]).await;
+    bench.start("k", &[SINK, ("topics", "in"), ("file", &file), ("ask", "commit")]).await;
+    bench.until_file(&bench.path("patient"), "a\n").await;
+    let commits = "kafka_connect_sink_task_offset_commit_completion_total";
+    bench.until_metric(commits, "k", "1").await;
+    bench.until_metric(commits, "patient", "0").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_that_holds_its_partitions_is_called_without_records_until_it_lets_them_go() {
+    let bench = Bench::new().await;
+    let file = bench.path("out");
+    bench.produce("in", &[(None, Some("a"))]).await;
+    bench.start("k", &[SINK, ("topics", "in"), ("file", &file), ("ask", "rest")]).await;
+    bench.until_file(&file, "a\n").await;
+    bench.produce("in", &[(None, Some("b"))]).await;
+    bench.until_file(&file, "a\nb\n").await;
+}

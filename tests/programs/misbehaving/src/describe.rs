@@ -25,7 +25,7 @@ impl Guest for crate::Misbehaving {
         idempotent.config_def = sink.config_def.clone();
         idempotent.capabilities = sink.capabilities.clone();
         let transform = PluginInfo { pure: true, ..plugin("test.Transform", Kind::Transform, Format::Raw) };
-        let predicate = plugin("test.Predicate", Kind::Predicate, Format::Raw);
+        let predicate = PluginInfo { pure: true, ..plugin("test.Predicate", Kind::Predicate, Format::Raw) };
         let converter = plugin("test.Converter", Kind::Converter, Format::Rows);
         vec![source, sink, transform, predicate, converter, idempotent]
     }

@@ -10,7 +10,7 @@
 //! | `test.IdempotentSink` | as `test.Sink`, and says that it may be given a batch twice                       |
 //! | `test.Converter` | reads bytes as text in angle brackets, writes text as it is; refuses `reject`         |
 //!
-//! Transform, converter and sinks trap on a value that contains `trap.on`, or do with it what `poison` says; the
+//! Transform, predicate, converter and sinks trap on a value that contains `trap.on`, or do with it what `poison` says; the
 //! source traps behind each `trap.each` records.
 
 wit_bindgen::generate!({ path: "../../../wit", world: "bundle" });

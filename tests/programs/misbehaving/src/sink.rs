@@ -1,5 +1,6 @@
 //! `test.Sink`: counts, and writes to a file if it has one.
 
+use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
@@ -9,6 +10,10 @@ use crate::cofferdam::connect::connect_types::{
 use crate::cofferdam::connect::{connect_metrics, sink_context};
 use crate::exports::cofferdam::connect::sink_api::Guest;
 use crate::{fault, set_config, setting};
+
+thread_local! {
+    static REWOUND: Cell<bool> = const { Cell::new(false) };
+}
 
 impl Guest for crate::Misbehaving {
     fn start(_: String, config: Config) -> Result<(), Error> {
@@ -37,12 +42,12 @@ impl Guest for crate::Misbehaving {
             Some("unassigned") => {
                 sink_context::pause(&[TopicPartition { topic: "other".to_owned(), partition: 9 }])
             }
-            Some("rewind") => {
-                let start =
-                    |of: TopicPartition| TopicOffset { topic: of.topic, partition: of.partition, offset: 0 };
-                sink_context::seek(&sink_context::assignment().into_iter().map(start).collect::<Vec<_>>());
-                sink_context::request_commit();
-            }
+            Some("rewind") => rewind(),
+            Some("rewind-once") if frame.len() > 0 && !REWOUND.replace(true) => rewind(),
+            Some("commit") => sink_context::request_commit(),
+            // Nothing more until the next call without records.
+            Some("rest") if frame.len() > 0 => sink_context::pause(&sink_context::assignment()),
+            Some("rest") => sink_context::resume(&sink_context::assignment()),
             _ => {}
         }
         let reject = setting("reject");
@@ -66,6 +71,13 @@ impl Guest for crate::Misbehaving {
     fn stop() {
         _ = fault::act("stop");
     }
+}
+
+/// Back to the first offset of everything, and a commit.
+fn rewind() {
+    let start = |of: TopicPartition| TopicOffset { topic: of.topic, partition: of.partition, offset: 0 };
+    sink_context::seek(&sink_context::assignment().into_iter().map(start).collect::<Vec<_>>());
+    sink_context::request_commit();
 }
 
 fn lossy(value: Option<&[u8]>) -> String {

@@ -58,6 +58,9 @@ impl predicate_api::Guest for crate::Misbehaving {
         let frame = cofferdam_frame::Frame::parse(&batch).map_err(|error| Error::Fatal(error.to_string()))?;
         let wanted = setting("contains").unwrap_or_default();
         let has = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).contains(&wanted);
+        frame.iter().for_each(|record| {
+            fault::taste(&String::from_utf8_lossy(record.value().unwrap_or_default()));
+        });
         let mut answers: Vec<bool> = frame.iter().map(|record| has(record.value())).collect();
         if fault::kind("answers").as_deref() == Some("few") {
             answers.pop();
