@@ -67,7 +67,7 @@ pub(crate) fn beside_hostile(scale: Scale) -> anyhow::Result<Outcome> {
         ensure!(rig.worker()?.delete(&format!("/connectors/{name}"))?.status == 204, "delete {name}");
     }
     // The source stops, the sink takes what is left.
-    ensure!(rig.worker()?.put("/connectors/neighbour-source/stop", &Value::Null)?.status == 202, "stop");
+    ensure!(rig.worker()?.put("/connectors/neighbour-source/stop", &Value::Null)?.status == 204, "stop");
     until("the source has stopped", || {
         let status = rig.worker()?.get("/connectors/neighbour-source/status")?.body;
         let tasks = status.get("tasks").and_then(Value::as_array).map(Vec::len);
@@ -92,7 +92,7 @@ pub(crate) fn beside_hostile(scale: Scale) -> anyhow::Result<Outcome> {
 }
 
 fn fails(log: &str, name: &str) -> bool {
-    let task = format!("\"{name}-0\"");
+    let task = format!("[{name}-0]");
     log.lines().any(|line| line.contains("Task threw") && line.contains(&task))
 }
 
