@@ -1,16 +1,19 @@
 //! A connector's own instance: it makes the configurations of its tasks.
 
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cofferdam_api::{ConfigMap, ConnectorName, State, TargetState};
 use cofferdam_config::connector::ConnectorSettings;
 use cofferdam_plugins::{ConnectorInstance, Label, PluginInfo, PluginKind, Plugins, Spec};
 use cofferdam_storage::OffsetStore;
 use cofferdam_telemetry::{ConnectorMetrics, Metrics};
-use cofferdam_worker_api::Listener;
+use cofferdam_worker_api::{Failure, Listener};
 
 use crate::Error;
 use crate::hooks::WorkerHooks;
+use crate::restart::{Next, Restarts};
 
 /// Keys of a sink that its tasks get as well.
 const SINK_KEYS: [&str; 2] = ["topics", "topics.regex"];
@@ -34,6 +37,8 @@ pub(crate) struct Connector {
     shared: Shared,
     /// None while paused, stopped or failed.
     instance: Option<ConnectorInstance>,
+    /// What it was told to be last.
+    target: TargetState,
 }
 
 impl Connector {
@@ -54,11 +59,13 @@ impl Connector {
             metrics,
             shared,
             instance: None,
+            target: TargetState::Stopped,
         })
     }
 
     /// Brings the connector into `target` and tells what came of it.
     pub(crate) async fn set_target(&mut self, target: TargetState) -> Result<(), Error> {
+        self.target = target;
         match target {
             TargetState::Started => {
                 if self.instance.is_none() {
@@ -101,8 +108,19 @@ impl Connector {
         Ok(instance)
     }
 
+    /// Whether it is meant to run and does not.
+    pub(crate) const fn is_down(&self) -> bool {
+        matches!(self.target, TargetState::Started) && self.instance.is_none()
+    }
+
+    /// Ends it for good.
+    pub(crate) async fn end(&mut self) -> Result<(), Error> {
+        self.target = TargetState::Stopped;
+        self.stop().await
+    }
+
     /// Ends the instance, if there is one.
-    pub(crate) async fn stop(&mut self) -> Result<(), Error> {
+    async fn stop(&mut self) -> Result<(), Error> {
         let Some(mut instance) = self.instance.take() else { return Ok(()) };
         let class = self.info.class.clone();
         instance.stop().await.map_err(|error| Error::Guest { class, call: "stop", error })
@@ -143,10 +161,47 @@ impl Connector {
         self.shared.listener.connector(&self.name, state, None);
     }
 
-    /// The connector failed.
-    pub(crate) fn failed(&self, trace: String) {
+    /// The connector failed; `next` tells when it is tried again, if it is. Answers what its status says.
+    pub(crate) fn failed(&self, error: &Error, next: Option<&Next>) -> Failure {
+        let mut failure = error.failure();
+        if let Some(next) = next {
+            _ = writeln!(failure.trace, "{next}");
+        }
+        tracing::error!(connector = %self.name, "the connector failed\n{}", failure.trace.trim_end());
         self.metrics.state(State::Failed.as_str());
-        self.shared.listener.connector(&self.name, State::Failed, Some(trace));
+        self.shared.listener.connector(&self.name, State::Failed, Some(failure.trace.clone()));
+        failure
+    }
+}
+
+/// Tries to start a connector again, as its `restart.policy` says, until it runs or is not meant to. Then its
+/// tasks are asked for anew.
+pub(crate) async fn keep_trying(
+    connector: Weak<tokio::sync::Mutex<Connector>>,
+    mut restarts: Restarts,
+    mut next: Next,
+) {
+    loop {
+        tokio::time::sleep(next.delay).await;
+        let Some(connector) = connector.upgrade() else { return };
+        let mut connector = connector.lock().await;
+        if !connector.is_down() {
+            return;
+        }
+        tracing::info!(connector = %connector.name, "restart {} of the connector, by restart.policy", next.attempt);
+        let result = connector.set_target(TargetState::Started).await;
+        connector.shared.metrics.connector_started(result.is_ok());
+        match result {
+            Ok(()) => return connector.shared.listener.reconfigure(&connector.name),
+            Err(error) => {
+                let due = restarts.next(&error, Duration::ZERO);
+                connector.failed(&error, due.as_ref());
+                match due {
+                    Some(due) => next = due,
+                    None => return,
+                }
+            }
+        }
     }
 }
 

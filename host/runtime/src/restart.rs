@@ -1,6 +1,6 @@
-//! Starting a task again after it failed: `restart.policy`.
+//! Starting a task or connector again after it failed: `restart.policy`.
 //!
-//! Kafka Connect leaves a failed task alone, and so does this worker unless the policy says otherwise.
+//! Kafka Connect leaves what failed alone, and so does this worker unless the policy says otherwise.
 //! What a configuration is to blame for is never tried again. The pauses double up to a cap, and each is
 //! shortened by chance, so that tasks which failed together do not come back together.
 
@@ -16,7 +16,7 @@ use cofferdam_stdx::time::wall_ms;
 
 use crate::Error;
 
-/// The restarts of one task.
+/// The restarts of one task or connector.
 #[derive(Debug)]
 pub(crate) struct Restarts {
     settings: RestartSettings,

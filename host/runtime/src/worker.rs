@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cofferdam_api::{ConfigMap, ConnectorName, State, TargetState, TaskId};
+use cofferdam_config::connector::RestartSettings;
 use cofferdam_config::worker::WorkerSettings;
 use cofferdam_plugins::{PluginInfo, PluginKind, Plugins};
 use cofferdam_stdx::{Supervisor, TaskKind, time::now};
@@ -15,8 +17,9 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::connector::{Connector, Shared, find};
+use crate::connector::{Connector, Shared, find, keep_trying};
 use crate::control::Control;
+use crate::restart::Restarts;
 use crate::task::{Start, Status, live};
 
 /// What a worker is made from.
@@ -82,6 +85,28 @@ impl LocalWorker {
         }
     }
 
+    /// Tells that a connector could not be started, and sees to its restart where `restart.policy` wants one.
+    fn connector_failed(
+        &self,
+        slot: &Slot,
+        connector: &Connector,
+        config: &ConfigMap,
+        error: &crate::Error,
+    ) -> Failure {
+        let mut restarts = match RestartSettings::parse(config, &self.parts.settings.raw) {
+            Ok(settings) => Restarts::new(settings),
+            Err(faults) => return connector.failed(&crate::Error::Settings(faults), None),
+        };
+        let next = restarts.next(error, Duration::ZERO);
+        let failure = connector.failed(error, next.as_ref());
+        if let Some(next) = next {
+            let (slot, stop) = (Arc::downgrade(slot), self.parts.supervisor.stop_token().clone());
+            let work = async move { stop.run_until_cancelled_owned(keep_trying(slot, restarts, next)).await };
+            drop(self.parts.supervisor.spawn(TaskKind::ConnectorControl, "restart", work));
+        }
+        failure
+    }
+
     /// Waits for the end of tasks that were told to stop; one that does not come to its end within the
     /// grace that all share is dropped, and its guest with it.
     async fn end(&self, handles: Vec<(TaskId, Handle)>) {
@@ -140,12 +165,7 @@ impl Worker for LocalWorker {
         let mut connector = slot.lock().await;
         let result = connector.set_target(target).await;
         self.parts.metrics.connector_started(result.is_ok());
-        result.map_err(|error| {
-            let failure = error.failure();
-            tracing::error!(connector = %name, "the connector could not be started\n{}", failure.trace.trim_end());
-            connector.failed(failure.trace.clone());
-            failure
-        })
+        result.map_err(|error| self.connector_failed(&slot, &connector, config, &error))
     }
 
     async fn task_configs(&self, name: &ConnectorName) -> Result<Vec<ConfigMap>, Failure> {
@@ -157,7 +177,7 @@ impl Worker for LocalWorker {
     async fn stop_connector(&self, name: &ConnectorName) {
         let slot = self.connectors().remove(name);
         if let Some(slot) = slot
-            && let Err(error) = slot.lock().await.stop().await
+            && let Err(error) = slot.lock().await.end().await
         {
             tracing::warn!(connector = %name, "the connector failed in stop: {}", error.failure().message);
         }
@@ -226,7 +246,7 @@ impl Worker for LocalWorker {
         let Some(slot) = self.slot(name) else { return };
         let mut connector = slot.lock().await;
         if let Err(error) = connector.set_target(target).await {
-            connector.failed(error.failure().trace);
+            _ = connector.failed(&error, None);
         }
     }
 }

@@ -54,7 +54,8 @@ pub(crate) fn beside_hostile(scale: Scale) -> anyhow::Result<Outcome> {
     }
     until("each has failed", || {
         let log = rig.worker()?.log();
-        let fine: Vec<&str> = hostile.iter().map(|(name, _)| *name).filter(|name| !fails(&log, name)).collect();
+        let fine: Vec<&str> =
+            hostile.iter().map(|(name, _)| *name).filter(|name| !fails(&log, name)).collect();
         Ok(if fine.is_empty() { Ok(()) } else { Err(format!("{fine:?} have not failed")) })
     })?;
     let beside = during(window)?;
@@ -102,7 +103,8 @@ fn hostile(file: &std::path::Path) -> Vec<(&'static str, Value)> {
         "restart.backoff.ms": "50", "restart.backoff.max.ms": "200", "tasks.max": "1",
     });
     let source = |fault: Value| {
-        let source = json!({"connector.class": "test.Source", "topic": "rate-noise", "records": "1000000000"});
+        let source =
+            json!({"connector.class": "test.Source", "topic": "rate-noise", "records": "1000000000"});
         with(with(source, &again), &fault)
     };
     let sink = with(file_sink(file, "rate-hostile", 1), &json!({"connector.class": "test.Sink"}));

@@ -135,7 +135,10 @@ pub(crate) fn dead_letters_without_room(scale: Scale) -> anyhow::Result<Outcome>
         duplicated: tally.duplicated() + dead.duplicated(),
         // What was put or sent before the broker went may not have been committed or acknowledged.
         duplicates_max: put + n / EACH,
-        note: format!("the broker went after {put} records were put; {} dead letters twice", dead.duplicated()),
+        note: format!(
+            "the broker went after {put} records were put; {} dead letters twice",
+            dead.duplicated()
+        ),
     })
 }
 

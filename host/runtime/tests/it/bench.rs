@@ -53,6 +53,7 @@ pub(crate) struct Heard {
     tasks: Mutex<HashMap<TaskId, Vec<Said>>>,
     connectors: Mutex<Vec<(ConnectorName, State, Option<String>)>>,
     topics: Mutex<BTreeSet<String>>,
+    reconfigured: Mutex<Vec<String>>,
 }
 
 impl Listener for Heard {
@@ -64,7 +65,9 @@ impl Listener for Heard {
         self.tasks.lock().unwrap().entry(id.clone()).or_default().push((state, trace));
     }
 
-    fn reconfigure(&self, _: &ConnectorName) {}
+    fn reconfigure(&self, name: &ConnectorName) {
+        self.reconfigured.lock().unwrap().push(name.to_string());
+    }
 
     fn topic(&self, _: &TaskId, topic: &str) {
         self.topics.lock().unwrap().insert(topic.to_owned());
@@ -89,6 +92,11 @@ impl Heard {
 
     pub(crate) fn topics(&self) -> Vec<String> {
         self.topics.lock().unwrap().iter().cloned().collect()
+    }
+
+    /// Connectors whose task configurations are to be asked for anew.
+    pub(crate) fn reconfigured(&self) -> Vec<String> {
+        self.reconfigured.lock().unwrap().clone()
     }
 
     pub(crate) fn connector_states(&self) -> Vec<State> {

@@ -3,7 +3,7 @@
 use cofferdam_api::{ConnectorName, State, TargetState};
 use cofferdam_worker_api::Worker as _;
 
-use crate::bench::{Bench, task};
+use crate::bench::{Bench, config, task};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_source_commits_and_is_silent_until_it_is_resumed() {
@@ -149,4 +149,44 @@ async fn a_faulty_configuration_is_not_tried_again() {
     let id = bench.start("s", &source).await;
     bench.until(&id, State::Failed).await;
     assert!(!bench.heard.trace(&id).contains("is due"), "{}", bench.heard.trace(&id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connector_that_cannot_start_is_tried_again_until_it_does() {
+    let bench = Bench::new().await;
+    let (name, file) = (ConnectorName::from("c"), bench.path("switch"));
+    let append = format!("append={file}");
+    let sink = [
+        ("name", "c"),
+        ("connector.class", "test.Sink"),
+        ("tasks.max", "1"),
+        ("topics", "in"),
+        // Cannot be opened while this is a folder.
+        ("file", file.as_str()),
+        ("fault.connector.start", append.as_str()),
+        ("restart.policy", "on-failure"),
+        ("restart.backoff.ms", "20"),
+        ("restart.backoff.max.ms", "20"),
+    ];
+    std::fs::create_dir(&file).unwrap();
+    let failure = bench.worker.start_connector(&name, &config(&sink), TargetState::Started).await;
+    let trace = failure.unwrap_err().trace;
+    assert!(trace.contains("cannot append") && trace.contains("\nRestart 1 is due at "), "{trace}");
+    let states = || bench.heard.connector_states();
+    let failed_again = || async { states().len() >= 3 };
+    crate::bench::wait(failed_again, || format!("more failures: {:?}", states())).await;
+    assert!(states().iter().all(|state| *state == State::Failed), "{:?}", states());
+    std::fs::remove_dir(&file).unwrap();
+    let runs = || async { states().last() == Some(&State::Running) };
+    crate::bench::wait(runs, || format!("it to run: {:?}", states())).await;
+    assert_eq!(bench.heard.reconfigured(), ["c"], "its tasks are asked for");
+    assert_eq!(bench.worker.task_configs(&name).await.unwrap().len(), 1);
+
+    // One that is stopped meanwhile is left alone.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    bench.worker.start_connector(&name, &config(&sink), TargetState::Started).await.unwrap_err();
+    bench.worker.set_target_state(&name, TargetState::Stopped).await;
+    bench.worker.stop_connector(&name).await;
+    assert_eq!(states().last(), Some(&State::Stopped));
 }
