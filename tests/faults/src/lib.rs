@@ -110,6 +110,7 @@ const ROWS: &[Row] = &[
     row("damage", "source answers damaged frames", guest::damaged_frames),
     row("wrong-answers", "transform, predicate, sink answer wrong indexes, counts", guest::wrong_answers),
     row("neighbour-rate", "six hostile connectors; the neighbours' rate", rate::beside_hostile),
+    row("slow-put", "a put that takes longer than a consumer may be silent", rebalance::slow_put),
     row("tasks-restarted", "sink tasks restarted under load", rebalance::tasks_restarted),
     row(
         "member-comes-and-goes",

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::ensure;
-use cofferdam_e2e::{Broker, Topics, Worker};
+use cofferdam_e2e::{Broker, Topics, Worker, program};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kill::numbered;
 use crate::numbers::{Lines, Tally};
-use crate::rig::{Rig, file_sink, last, until};
+use crate::rig::{Rig, await_file, file_sink, last, until, with};
 use crate::{Outcome, Scale};
 
 const PARTITIONS: usize = 8;
@@ -241,4 +241,43 @@ fn second_worker_ended(
         Ok(again)
     })?;
     Ok((case.finish(runs, note)?, again))
+}
+
+/// The first put takes ten minutes, twice as long as a consumer may be silent: the partition stays, and nothing comes
+/// twice.
+pub(crate) fn slow_put(scale: Scale) -> anyhow::Result<Outcome> {
+    let (nap, silence) = scale.pick((600, 300), (15, 6));
+    let n = 10_000;
+    let broker = Broker::shared()?;
+    let topics = Topics::new(broker.bootstrap());
+    topics.create("slow-put", 1)?;
+    topics.send_messages("slow-put", numbered(0..n, 1))?;
+    let properties =
+        format!("cofferdam.guest.call.timeout.ms=900000\nconsumer.max.poll.interval.ms={silence}000");
+    let rig = Rig::start("slow-put", broker.bootstrap(), &properties)?;
+    ensure!(rig.worker()?.upload(&program("misbehaving"))?.status == 201, "upload");
+    let out = rig.path("out.txt");
+    let slow = json!({
+        "connector.class": "test.Sink", "fault.put": format!("nap={nap}000"), "fault.until": "1",
+    });
+    rig.worker()?.create("slow-put", &with(file_sink(&out, "slow-put", 1), &slow))?;
+    last(Duration::from_secs(nap));
+    let (mut lines, mut tally) = (Lines::new(&out), Tally::new(n));
+    await_file(&mut lines, &mut tally, n)?;
+    until("all is committed", || {
+        let committed = topics.committed("connect-slow-put", "slow-put", 1)?;
+        Ok(if committed == [Some(n as i64)] { Ok(()) } else { Err(format!("{committed:?}")) })
+    })?;
+    let log = rig.worker()?.log();
+    ensure!(!log.contains("partitions were revoked"), "the partition was given away");
+    rig.stop()?;
+    lines.read(|line| tally.line(line))?;
+    Ok(Outcome {
+        runs: 1,
+        records: n,
+        lost: tally.lost(),
+        duplicated: tally.duplicated(),
+        duplicates_max: 0,
+        note: format!("a put of {nap} s, max.poll.interval.ms of {silence} s; the partition stays"),
+    })
 }
