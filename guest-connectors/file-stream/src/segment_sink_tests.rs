@@ -215,6 +215,31 @@ fn a_rival_between_any_two_steps_loses_and_repeats_nothing() {
 }
 
 #[test]
+fn a_rival_that_only_looks_takes_nothing_away() {
+    for step in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(&dir);
+        let (committed, happened) = (Cell::new(0), Rc::new(Cell::new(false)));
+        let rival = {
+            let (folder, happened) = (folder.clone(), Rc::clone(&happened));
+            move || {
+                happened.set(true);
+                drop(Task::start(&folder, 0).unwrap());
+            }
+        };
+        fate::let_happen(step, rival);
+        life(&folder, &committed).unwrap();
+        fate::reset();
+        // What was said to be safe is visible, every line of it.
+        let safe: Vec<i64> = topic().into_iter().filter(|offset| *offset < committed.get()).collect();
+        assert_eq!(folder.lines(), safe, "a rival at step {step}");
+        if !happened.get() {
+            break;
+        }
+    }
+}
+
+#[test]
 fn two_tasks_by_turns_share_the_partition_and_repeat_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::new(&dir);
