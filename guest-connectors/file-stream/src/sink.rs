@@ -7,13 +7,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 
-use cofferdam_sdk::frame::text;
 use cofferdam_sdk::{
-    Batch, Config, ConfigDef, Error, Key, Kind, PluginInfo, Problem, Problems, Result, SchemaId, Sink,
-    SinkContext, SinkRecord, schemas,
+    Batch, Config, ConfigDef, Error, Key, PluginInfo, Problem, Problems, Result, Sink, SinkContext,
 };
 
 use crate::FILE;
+use crate::lines::Lines;
 
 /// Most bytes of one write: hosts take this much at once, and append it in one go.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -26,8 +25,7 @@ pub(crate) struct FileStreamSink {
     /// Whether other tasks of the connector append to the file as well.
     shared: bool,
     buffer: Vec<u8>,
-    /// What the last schema turned out to be: batches mostly have one.
-    plain: Option<(SchemaId, bool)>,
+    lines: Lines,
     unsynced: bool,
 }
 
@@ -66,7 +64,7 @@ impl Sink for FileStreamSink {
     fn put(&mut self, batch: &Batch<'_>) -> Result<()> {
         self.buffer.clear();
         for record in batch.iter() {
-            self.line(batch, &record);
+            self.lines.put(&mut self.buffer, batch, &record);
         }
         if self.buffer.is_empty() {
             return Ok(());
@@ -99,39 +97,14 @@ impl Sink for FileStreamSink {
 
 impl FileStreamSink {
     fn new(path: &str, out: Box<dyn Out>, shared: bool) -> Self {
-        Self { path: path.to_owned(), out, shared, buffer: Vec::new(), plain: None, unsynced: false }
-    }
-
-    /// Appends one line to the buffer; a value that is none is refused and leaves no trace.
-    fn line(&mut self, batch: &Batch<'_>, record: &SinkRecord<'_>) {
-        let from = self.buffer.len();
-        match record.value() {
-            Some(value) if self.is_plain(record.value_schema()) => self.buffer.extend_from_slice(value),
-            value => {
-                if let Err(error) = text::write(&mut self.buffer, &schemas::get, record.value_schema(), value)
-                {
-                    self.buffer.truncate(from);
-                    batch.reject(record, format!("The value has no text: {error}"));
-                    return;
-                }
-            }
+        Self {
+            path: path.to_owned(),
+            out,
+            shared,
+            buffer: Vec::new(),
+            lines: Lines::default(),
+            unsynced: false,
         }
-        self.buffer.push(b'\n');
-    }
-
-    /// Whether values of `schema` are written as they lie: text, and bytes, whose `toString` would
-    /// be of no use to anyone.
-    fn is_plain(&mut self, schema: SchemaId) -> bool {
-        if let Some((known, plain)) = self.plain
-            && known == schema
-        {
-            return plain;
-        }
-        let plain = schemas::get(schema).is_some_and(|schema| {
-            schema.kind == Kind::String || (schema.kind == Kind::Bytes && schema.name.is_none())
-        });
-        self.plain = Some((schema, plain));
-        plain
     }
 
     /// Writes the buffer, or leaves the file as it was.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use cofferdam_sdk::config::Pairs;
 use cofferdam_sdk::frame::{Builder, Entry, Position};
 use cofferdam_sdk::guest::Instance;
-use cofferdam_sdk::{TopicOffset, rows, tape};
+use cofferdam_sdk::{Kind, SchemaId, TopicOffset, rows, schemas, tape};
 
 use super::*;
 use crate::PLUGINS;

@@ -1,10 +1,13 @@
-//! Exactly-once sources against a real Kafka: kill -9, fencing, refused records.
+//! Exactly once against a real Kafka. Sources: kill -9, fencing, refused records. Sinks: kill -9, offsets in Kafka
+//! that are lost or wrong.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use std::path::Path;
 
-use cofferdam_e2e::{Broker, Topics, Worker, eventually, skip_without_kafka, write_lines};
+use cofferdam_e2e::{
+    Broker, Message, Topics, Worker, eventually, line, number_of, skip_without_kafka, write_lines,
+};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
@@ -191,4 +194,95 @@ fn required_support_is_checked_when_a_connector_is_created() -> anyhow::Result<(
         "{refused:?}"
     );
     worker.stop()
+}
+
+/// Numbers of the lines in the visible segments under `folder`, partition by partition.
+fn visible(folder: &Path) -> anyhow::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    let mut partitions: Vec<_> = std::fs::read_dir(folder)?.map(|entry| entry.unwrap().path()).collect();
+    partitions.sort();
+    for partition in partitions {
+        let mut segments: Vec<_> = std::fs::read_dir(partition)?.map(|entry| entry.unwrap().path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|it| it == "txt"));
+        segments.sort();
+        for segment in segments {
+            let text = std::fs::read(segment)?;
+            assert!(text.ends_with(b"\n"), "a visible segment is complete");
+            let lines = text.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n');
+            numbers.extend(lines.map(|line| number_of(line).expect("a line as it was sent")));
+        }
+    }
+    Ok(numbers)
+}
+
+#[test]
+fn segments_hold_each_line_once_although_the_worker_is_killed_and_kafka_forgets_offsets() -> anyhow::Result<()>
+{
+    if skip_without_kafka(
+        "segments_hold_each_line_once_although_the_worker_is_killed_and_kafka_forgets_offsets",
+    ) {
+        return Ok(());
+    }
+    const PARTITIONS: u64 = 3;
+    const LINES: u64 = 120_000;
+    let broker = Broker::shared()?;
+    let topics = Topics::new(broker.bootstrap());
+    topics.create("segments", PARTITIONS as i32)?;
+    let send = |from: u64, to: u64| {
+        let messages = (from..to).map(|number| Message {
+            partition: (number % PARTITIONS) as i32,
+            value: Some(line(number).into_bytes()),
+            ..Message::default()
+        });
+        topics.send_messages("segments", messages)
+    };
+    let dir = tempfile::tempdir()?;
+    let folder = dir.path().join("out");
+    std::fs::create_dir(&folder)?;
+    let settings = "group.id=segments\nconfig.storage.topic=segments-configs\n\
+         offset.storage.topic=segments-offsets\nstatus.storage.topic=segments-status\n\
+         offset.flush.interval.ms=100\nconsumer.session.timeout.ms=6000\nconsumer.heartbeat.interval.ms=500";
+    let start = || Worker::distributed(dir.path(), broker.bootstrap(), settings);
+    let reach = |n: u64| {
+        eventually("lines are visible", || {
+            let seen = visible(&folder).map_err(|error| error.to_string())?.len() as u64;
+            if seen >= n { Ok(()) } else { Err(format!("{seen} of {n}")) }
+        })
+    };
+    // Kafka's own tool refuses while the group has members; those of a killed worker fade away.
+    let groups = |arguments: &[&str]| {
+        eventually("the group is changed", || {
+            let all = [&["--group", "connect-segments"], arguments].concat();
+            let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+            match broker.tool(class, &all) {
+                Ok(text) if !text.contains("Error") => Ok(()),
+                Ok(text) => Err(text),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    };
+    let config = json!({
+        "connector.class": "FileSegmentSink", "tasks.max": "2", "topics": "segments", "directory": folder,
+    });
+
+    send(0, LINES / 3)?;
+    let worker = start()?;
+    worker.create("segments", &config)?;
+    reach(1)?;
+    worker.kill()?;
+    // Offsets are gone: without the folder's all would come again.
+    groups(&["--delete"])?;
+    send(LINES / 3, LINES / 3 * 2)?;
+    let worker = start()?;
+    reach(LINES / 3 * 2)?;
+    worker.kill()?;
+    // Offsets are too far, in partitions that all are in the folder: without it what comes now would be skipped.
+    send(LINES / 3 * 2, LINES)?;
+    groups(&["--reset-offsets", "--to-latest", "--topic", "segments", "--execute"])?;
+    let worker = start()?;
+    reach(LINES)?;
+    worker.stop()?;
+    let expected = (0..PARTITIONS).flat_map(|first| (first..LINES).step_by(PARTITIONS as usize));
+    assert!(visible(&folder)? == expected.collect::<Vec<_>>(), "each once and in order");
+    Ok(())
 }

@@ -10,8 +10,8 @@ use cofferdam_e2e::{Broker, Message, Tail, Topics, line, write_lines};
 use rdkafka::message::Message as _;
 use serde_json::Value;
 
-use crate::numbers::{Lines, Tally, moments};
-use crate::rig::{QUIET, Random, Rig, await_file, file_sink, file_source, last, until};
+use crate::numbers::{Lines, Segments, Tally, moments};
+use crate::rig::{QUIET, Random, Rig, await_file, file_sink, file_source, last, segment_sink, until};
 use crate::{Outcome, Scale};
 
 /// A moment comes up to so many ms after its record.
@@ -135,7 +135,7 @@ pub(crate) fn sink(scale: Scale) -> anyhow::Result<Outcome> {
         let sum: i64 = committed.iter().flatten().sum();
         Ok(if sum as u64 == n { Ok(()) } else { Err(format!("{sum} of {n}")) })
     })?;
-    rig.stop()?;
+    rig.halt()?;
     lines.read(|line| tally.line(line))?;
     Ok(Outcome {
         runs: kills,
@@ -144,6 +144,58 @@ pub(crate) fn sink(scale: Scale) -> anyhow::Result<Outcome> {
         duplicated: tally.duplicated(),
         duplicates_max: again,
         note: format!("{again} lay behind the committed offsets"),
+    })
+}
+
+/// Into segments, which carry their offsets: readers see each line once, and what Kafka has as committed is
+/// visible.
+pub(crate) fn sink_exactly_once(scale: Scale) -> anyhow::Result<Outcome> {
+    let (kills, n) = scale.pick((20, 1_000_000), (3, 100_000));
+    let (broker, name) = (Broker::shared()?, "kill-segments");
+    let topics = Topics::new(broker.bootstrap());
+    topics.create(name, PARTITIONS as i32)?;
+    topics.send_messages(name, numbered(0..n, PARTITIONS))?;
+    let mut rig = Rig::start(name, broker.bootstrap(), "")?;
+    let out = rig.path("out");
+    std::fs::create_dir(&out)?;
+    rig.worker()?.create(name, &segment_sink(&out, name, 2))?;
+    let (mut segments, mut tally) = (Segments::new(&out), Tally::new(n));
+    let mut random = Random::new(555);
+    let mut ahead = 0;
+    for moment in moments(&mut random, kills, n) {
+        await_segments(&mut segments, &mut tally, moment)?;
+        last(Duration::from_millis(random.below(JITTER_MS)));
+        rig.kill()?;
+        segments.read(|line| tally.line(line))?;
+        let committed = topics.committed(&format!("connect-{name}"), name, PARTITIONS as i32)?;
+        for (partition, committed) in committed.into_iter().enumerate() {
+            let committed = committed.unwrap_or(0) as u64 * PARTITIONS as u64 + partition as u64;
+            ensure!(
+                tally.has_all_below(committed, partition, PARTITIONS),
+                "an offset of partition {partition} is committed of records that are not visible"
+            );
+            let end = tally.end(partition, PARTITIONS);
+            ahead += end.saturating_sub(committed).div_ceil(PARTITIONS as u64);
+        }
+        rig.restart()?;
+    }
+    await_segments(&mut segments, &mut tally, n)?;
+    rig.halt()?;
+    segments.read(|line| tally.line(line))?;
+    Ok(Outcome {
+        runs: kills,
+        records: n,
+        lost: tally.lost(),
+        duplicated: tally.duplicated(),
+        duplicates_max: 0,
+        note: format!("{ahead} were visible and not committed in Kafka"),
+    })
+}
+
+fn await_segments(segments: &mut Segments, tally: &mut Tally, n: u64) -> anyhow::Result<()> {
+    until("all lines are visible", || {
+        segments.read(|line| tally.line(line))?;
+        Ok(if tally.arrived() >= n { Ok(()) } else { Err(format!("{} of {n}", tally.arrived())) })
     })
 }
 

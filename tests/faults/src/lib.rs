@@ -85,6 +85,7 @@ const ROWS: &[Row] = &[
     row("kill-source", "kill -9 of the worker, source", kill::source),
     row("kill-sink", "kill -9 of the worker, sink", kill::sink),
     row("kill-source-exactly-once", "kill -9 of the worker, exactly-once source", kill::source_exactly_once),
+    row("kill-sink-exactly-once", "kill -9 of the worker, exactly-once sink", kill::sink_exactly_once),
     row("broker-kill", "kill -9 of the broker, and its restart", broker::killed),
     row("broker-pause", "SIGSTOP of the broker", broker::paused),
     row("leader-move", "leader killed, then elected again, 3 nodes", broker::leader_moved),

@@ -1,10 +1,12 @@
 //! Numbered records: how often each arrived.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use cofferdam_e2e::{Tail, number_of};
 use rdkafka::message::Message as _;
 
@@ -97,6 +99,35 @@ impl Lines {
         bytes.truncate(end);
         self.at += end as u64 + 1;
         bytes.split(|byte| *byte == b'\n').for_each(&mut take);
+        Ok(())
+    }
+}
+
+/// Visible segments of a folder of partitions, as its readers find them.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    folder: PathBuf,
+    known: BTreeSet<PathBuf>,
+}
+
+impl Segments {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), known: BTreeSet::new() }
+    }
+
+    /// The lines of the segments that are new since the last time. One that is visible is complete.
+    pub(crate) fn read(&mut self, mut take: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        for partition in std::fs::read_dir(&self.folder)? {
+            for segment in std::fs::read_dir(partition?.path())? {
+                let path = segment?.path();
+                if path.extension().is_none_or(|it| it != "txt") || !self.known.insert(path.clone()) {
+                    continue;
+                }
+                let bytes = std::fs::read(&path)?;
+                let lines = bytes.strip_suffix(b"\n").context("a visible segment is not complete")?;
+                lines.split(|byte| *byte == b'\n').for_each(&mut take);
+            }
+        }
         Ok(())
     }
 }

@@ -58,6 +58,11 @@ impl Rig {
 
     /// Ends the worker in the ordinary way, which has to work whatever was before.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.halt()
+    }
+
+    /// As [`Rig::stop`], and what it has written is still there to be read.
+    pub(crate) fn halt(&mut self) -> anyhow::Result<()> {
         self.worker.take().context("the worker was killed")?.stop()
     }
 
@@ -94,6 +99,13 @@ pub(crate) fn file_sink(file: &Path, topic: &str, tasks: u32) -> Value {
     json!({
         "connector.class": "FileStreamSink", "tasks.max": tasks.to_string(), "topics": topic, "file": file,
         "value.converter": STRING,
+    })
+}
+
+pub(crate) fn segment_sink(folder: &Path, topic: &str, tasks: u32) -> Value {
+    json!({
+        "connector.class": "FileSegmentSink", "tasks.max": tasks.to_string(), "topics": topic,
+        "directory": folder, "value.converter": STRING,
     })
 }
 

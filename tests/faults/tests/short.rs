@@ -25,6 +25,7 @@ macro_rules! rows {
 rows! {
     kill_source: "kill-source",
     kill_sink: "kill-sink",
+    kill_sink_exactly_once: "kill-sink-exactly-once",
     broker_kill: "broker-kill",
     dlq_refused: "dlq-refused",
     too_large_all: "too-large-all",

@@ -115,6 +115,7 @@ async fn what_is_built_in_is_there() {
     for (class, kind) in [
         ("org.apache.kafka.connect.file.FileStreamSourceConnector", PluginKind::Source),
         ("FileStreamSink", PluginKind::Sink),
+        ("FileSegmentSink", PluginKind::Sink),
         ("org.apache.kafka.connect.transforms.RegexRouter", PluginKind::Transform),
         ("org.apache.kafka.connect.transforms.MaskField$Value", PluginKind::Transform),
         ("org.apache.kafka.connect.transforms.predicates.TopicNameMatches", PluginKind::Predicate),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::bench::Bench;
+use cofferdam_api::State;
+
+use crate::bench::{Bench, wait};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_go_from_file_to_topic_to_file() {
@@ -89,4 +91,71 @@ async fn a_predicate_of_another_artifact_decides_record_by_record() {
     bench.start("source", &source).await;
     assert_eq!(bench.values("picked", 1).await, ["line-3"]);
     assert_eq!(bench.values("out", 4).await, ["line-0", "line-1", "line-2", "line-4"]);
+}
+
+/// Lines of all visible segments of the partition 0 of a topic, in order.
+fn visible(folder: &str, topic: &str) -> String {
+    let entries = std::fs::read_dir(format!("{folder}/{topic}-0")).into_iter().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|it| it == "txt"));
+    paths.sort();
+    paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn segments_say_where_to_go_on_whatever_kafka_has_committed() {
+    let bench = Bench::shipped().await;
+    let folder = bench.path("out");
+    std::fs::create_dir(&folder).unwrap();
+    let sink = [("connector.class", "FileSegmentSink"), ("topics", "in"), ("directory", folder.as_str())];
+    let until = async |content: &str| {
+        wait(|| async { visible(&folder, "in") == content }, || format!("{:?}", visible(&folder, "in")))
+            .await;
+    };
+    let mut lines = String::new();
+    // A group of each name has nothing committed: it begins with the topic, unless the folder says otherwise.
+    for name in ["first", "second", "third"] {
+        let values: Vec<String> = (0..3_000).map(|n| format!("{name} {n}")).collect();
+        let records: Vec<_> = values.iter().map(|value| (None, Some(value.as_str()))).collect();
+        bench.produce("in", &records).await;
+        values.iter().for_each(|value| writeln!(lines, "{value}").unwrap());
+        let id = bench.start(name, &sink).await;
+        until(&lines).await;
+        bench.stop(&id).await;
+        assert_eq!(
+            bench.heard.states(&id),
+            [State::Running, State::Unassigned],
+            "{}",
+            bench.heard.trace(&id)
+        );
+    }
+    // What is committed while nothing more comes, and what a stop leaves to be published.
+    bench.produce("in", &[(None, Some("last"))]).await;
+    lines.push_str("last\n");
+    let id = bench.start("third", &[&sink[..], &[("segment.max.records", "1")]].concat()).await;
+    until(&lines).await;
+    bench.stop(&id).await;
+    assert_eq!(visible(&folder, "in"), lines);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_record_is_in_no_segment_and_comes_again() {
+    let bench = Bench::shipped().await;
+    let folder = bench.path("out");
+    std::fs::create_dir(&folder).unwrap();
+    let sink = [
+        ("connector.class", "FileSegmentSink"),
+        ("topics", "in"),
+        ("directory", folder.as_str()),
+        ("value.converter", "JsonConverter"),
+        ("value.converter.schemas.enable", "false"),
+    ];
+    bench.produce("in", &[(None, Some("1")), (None, Some("{broken")), (None, Some("3"))]).await;
+    let id = bench.start("k", &sink).await;
+    bench.until(&id, State::Failed).await;
+    assert_eq!(visible(&folder, "in"), "");
+    bench.stop(&id).await;
+    let tolerant = [&sink[..], &[("errors.tolerance", "all")]].concat();
+    bench.start("k", &tolerant).await;
+    wait(|| async { visible(&folder, "in") == "1\n3\n" }, || visible(&folder, "in")).await;
 }
