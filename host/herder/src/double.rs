@@ -259,6 +259,7 @@ fn plugins() -> Vec<Plugin> {
         kind,
         version: VERSION.to_owned(),
         config_def: ConfigDef::new(keys),
+        defines_transactions: false,
     };
     let converter = |class: &'static str| {
         let config_def = cofferdam_converters::config_def(class).unwrap_or_default();

@@ -197,7 +197,7 @@ impl Validator<'_> {
                 faults.extend(connector::check_sink(config));
                 faults.extend(self.group_fault(config));
             }
-            _ => faults.extend(self.exactly_once_faults(config)),
+            _ => faults.extend(self.exactly_once_faults(plugin, config)),
         }
         faults
     }
@@ -222,7 +222,7 @@ impl Validator<'_> {
         }
     }
 
-    fn exactly_once_faults(&self, config: &ConfigMap) -> Vec<(String, String)> {
+    fn exactly_once_faults(&self, plugin: &Plugin, config: &ConfigMap) -> Vec<(String, String)> {
         let Mode::Distributed { exactly_once, .. } = self.mode else { return Vec::new() };
         let is = |key: &str, value: &str| {
             config.get(key).is_some_and(|given| given.trim().eq_ignore_ascii_case(value))
@@ -236,7 +236,7 @@ impl Validator<'_> {
                 "This worker does not have exactly-once source support enabled.".to_owned(),
             ));
         }
-        if is("transaction.boundary", "connector") {
+        if is("transaction.boundary", "connector") && !plugin.defines_transactions {
             faults.push((
                 "transaction.boundary".to_owned(),
                 "The connector does not support connector-defined transaction boundaries with the given configuration. \

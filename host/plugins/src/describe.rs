@@ -109,7 +109,7 @@ fn format(of: &str, format: wit::Format) -> Result<Format, String> {
 }
 
 fn capability(capability: wit::Capability) -> Result<Capability, String> {
-    let all = [Power::FileRead, Power::FileWrite];
+    let all = [Power::FileRead, Power::FileWrite, Power::TransactionBoundaries];
     let power = all.into_iter().find(|power| power.as_str() == capability.kind);
     let known = || all.map(Power::as_str).join(", ");
     let power = power.ok_or_else(|| {

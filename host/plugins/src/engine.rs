@@ -106,6 +106,9 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     imports::source_offsets::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| {
         &mut state.host
     })?;
+    imports::source_transactions::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| {
+        &mut state.host
+    })?;
     imports::sink_context::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| &mut state.host)?;
     imports::connector_context::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| {
         &mut state.host

@@ -10,7 +10,7 @@ use cofferdam_api::ConfigMap;
 use cofferdam_config::{ConfigDef, DefaultValue};
 use wasmtime_wasi::FsPerms;
 
-use crate::{CallError, Capability, PluginInfo, Power};
+use crate::{CallError, PluginInfo, Power};
 
 /// A folder that an instance sees.
 #[derive(Debug)]
@@ -43,11 +43,16 @@ pub(crate) fn preopens(
 ) -> Result<Vec<Preopen>, CallError> {
     let mut all: Vec<Preopen> = Vec::new();
     for capability in &plugin.capabilities {
+        let perms = match capability.power {
+            Power::FileRead => FsPerms::ReadOnly,
+            Power::FileWrite => FsPerms::ReadWrite,
+            Power::TransactionBoundaries => continue,
+        };
         let path = substitute(&capability.value, config, &plugin.config_def);
         if path.is_empty() {
             continue;
         }
-        let Some(new) = preopen(capability, &path, roots, missing)? else { continue };
+        let Some(new) = preopen(perms, &path, roots, missing)? else { continue };
         match all.iter_mut().find(|known| known.name == new.name) {
             Some(known) if new.perms == FsPerms::ReadWrite => known.perms = FsPerms::ReadWrite,
             Some(_) => {}
@@ -58,7 +63,7 @@ pub(crate) fn preopens(
 }
 
 fn preopen(
-    capability: &Capability,
+    perms: FsPerms,
     path: &str,
     roots: &[PathBuf],
     missing: Missing,
@@ -102,10 +107,6 @@ fn preopen(
             allowed.join(",")
         )));
     }
-    let perms = match capability.power {
-        Power::FileRead => FsPerms::ReadOnly,
-        Power::FileWrite => FsPerms::ReadWrite,
-    };
     Ok(Some(Preopen { folder, name, perms }))
 }
 
@@ -149,9 +150,8 @@ mod tests {
     }
 
     fn grant(path: &str, roots: &[&Path], missing: Missing) -> Result<Option<Preopen>, CallError> {
-        let capability = Capability { power: Power::FileRead, value: String::new() };
         let roots: Vec<PathBuf> = roots.iter().map(|root| root.to_path_buf()).collect();
-        preopen(&capability, path, &roots, missing)
+        preopen(FsPerms::ReadOnly, path, &roots, missing)
     }
 
     #[test]

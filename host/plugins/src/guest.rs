@@ -20,7 +20,7 @@ use crate::grants::Preopen;
 use crate::host::{Host, State};
 use crate::limiter::Limiter;
 use crate::log::GuestLog;
-use crate::{CallError, SinkRequests, Spec, Usage};
+use crate::{CallError, SinkRequests, Spec, TransactionEnds, Usage};
 
 /// One live guest.
 pub(crate) struct Guest {
@@ -63,6 +63,7 @@ impl Guest {
             hooks: Arc::clone(&spec.hooks),
             assignment: Vec::new(),
             requests: SinkRequests::default(),
+            ends: TransactionEnds::default(),
         };
         let limiter = Limiter::new(limits, limits.memory_max.as_usize(), Arc::clone(&spec.usage));
         let state =

@@ -13,12 +13,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::bindings::imports::{
     connect_log, connect_metrics, connect_schemas, connect_types, connector_context, sink_context,
-    source_offsets,
+    source_offsets, source_transactions,
 };
 use crate::grants::Preopen;
 use crate::limiter::Limiter;
 use crate::log::{GuestLog, GuestStream, Stream};
-use crate::{Hooks, Metric, SinkRequests};
+use crate::{Hooks, Metric, SinkRequests, TransactionEnd, TransactionEnds};
 
 /// Files, streams and pollables that one instance may hold.
 const HANDLES_MAX: usize = 10_000;
@@ -47,6 +47,7 @@ pub(crate) struct Host {
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) assignment: Vec<TopicPartition>,
     pub(crate) requests: SinkRequests,
+    pub(crate) ends: TransactionEnds,
 }
 
 impl State {
@@ -227,6 +228,24 @@ impl connect_types::Host for Host {}
 impl source_offsets::Host for Host {
     async fn get(&mut self, partitions: Vec<String>) -> Result<Vec<Option<String>>, String> {
         self.hooks.source_offsets(partitions).await
+    }
+}
+
+impl source_transactions::Host for Host {
+    fn enabled(&mut self) -> bool {
+        self.hooks.ends_transactions()
+    }
+
+    fn commit(&mut self, behind: Option<u32>) {
+        if self.hooks.ends_transactions() {
+            self.ends.ask(TransactionEnd::Commit, behind);
+        }
+    }
+
+    fn abort(&mut self, behind: Option<u32>) {
+        if self.hooks.ends_transactions() {
+            self.ends.ask(TransactionEnd::Abort, behind);
+        }
     }
 }
 

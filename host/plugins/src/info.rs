@@ -51,6 +51,8 @@ pub enum Power {
     FileRead,
     /// Reading and writing there.
     FileWrite,
+    /// Sources: saying where their transactions end.
+    TransactionBoundaries,
 }
 
 impl Power {
@@ -60,6 +62,7 @@ impl Power {
         match self {
             Self::FileRead => "file-read",
             Self::FileWrite => "file-write",
+            Self::TransactionBoundaries => "transaction-boundaries",
         }
     }
 }
@@ -109,6 +112,15 @@ pub struct PluginInfo {
     pub capabilities: Vec<Capability>,
     /// Digest of the artifact it is part of: neighbours with the same digest share an instance.
     pub digest: String,
+}
+
+impl PluginInfo {
+    /// Sources: whether it can say itself where its transactions end.
+    #[must_use]
+    pub fn defines_transactions(&self) -> bool {
+        self.kind == PluginKind::Source
+            && self.capabilities.iter().any(|capability| capability.power == Power::TransactionBoundaries)
+    }
 }
 
 /// Where an artifact comes from.

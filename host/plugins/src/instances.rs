@@ -14,7 +14,9 @@ use crate::bindings::imports::connect_types as wit;
 use crate::convert::{Expect, answer, bad_records, check_frame, config_in, config_out};
 use crate::guest::Guest;
 use crate::host::partition_out;
-use crate::{BadRecord, BatchResult, CallError, Format, Part, PluginInfo, SinkRequests, TransformStep};
+use crate::{
+    BadRecord, BatchResult, CallError, Format, Part, PluginInfo, SinkRequests, TransactionEnds, TransformStep,
+};
 
 /// What every kind of instance has.
 #[derive(Debug)]
@@ -158,7 +160,7 @@ impl SourceInstance {
     ) -> Result<Vec<u8>, CallError> {
         let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         let frame = call!(self, "poll", extra wait, call_poll(max_records, max_bytes, wait_ms))?;
-        let frame = answer(frame, 0, 0)?;
+        let frame = answer(frame, 0, 0).inspect_err(|_| drop(self.take_transaction_ends()))?;
         let expect = Expect {
             inputs: 0,
             key_format: self.parts.info.key_format,
@@ -166,7 +168,16 @@ impl SourceInstance {
             schemas: &self.parts.schemas,
         };
         check_frame(&frame, &expect)?;
+        if let Some(host) = self.parts.guest.host() {
+            host.ends.check(&frame)?;
+        }
         Ok(frame)
+    }
+
+    /// Where in the records of the last poll the guest ends transactions; nothing unless its
+    /// [`crate::Hooks`] let it.
+    pub fn take_transaction_ends(&mut self) -> TransactionEnds {
+        self.parts.guest.host().map(|host| std::mem::take(&mut host.ends)).unwrap_or_default()
     }
 
     /// Tells it that everything up to these (source partition, source offset) pairs is safe.

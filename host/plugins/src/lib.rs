@@ -28,6 +28,7 @@ mod plugins;
 mod settings;
 mod spec;
 mod ticker;
+mod transactions;
 
 pub use error::{BadRecord, BoxError, CallError, GuestError, InstallError, RemoveError, SetupError};
 pub use info::{Artifact, Capability, Format, Origin, PluginInfo, PluginKind, Power};
@@ -40,3 +41,4 @@ pub use spec::{
     BatchResult, Condition, Hooks, KeyErrors, Label, Metric, NoHooks, Part, SinkRequests, Spec,
     TransformStep, Usage,
 };
+pub use transactions::{TransactionEnd, TransactionEnds};

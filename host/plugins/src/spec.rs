@@ -47,6 +47,10 @@ pub trait Hooks: Send + Sync {
     async fn source_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, String>;
     /// The connector wants its task configurations to be asked for again.
     fn request_task_reconfiguration(&self);
+    /// Whether a source task says itself where its transactions end.
+    fn ends_transactions(&self) -> bool {
+        false
+    }
     /// A metric of the plugin's own.
     fn metric(&self, name: &str, value: Metric);
 }

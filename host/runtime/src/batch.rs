@@ -132,6 +132,24 @@ impl Batch {
         Self { input: None, origins: None, ended_by: None, ..self.clone() }
     }
 
+    /// Cuts a batch that is still as it came in behind each of these records, which are in order; what is
+    /// left comes last, unless that is nothing.
+    pub(crate) fn cut_behind(self, ends: impl Iterator<Item = usize>) -> Vec<Self> {
+        let all = Needs { key: Some(Format::Raw), value: Some(Format::Raw), headers: Some(Format::Raw) };
+        let (n, mut from, mut parts) = (self.len(), 0, Vec::new());
+        for to in ends.map(|end| end + 1).chain(std::iter::once(n)) {
+            if to > from && to - from == n {
+                return vec![self];
+            }
+            if to > from {
+                let frame = select(self.frame(), &all, from..to);
+                parts.push(Self { frame: Arc::new(frame), ..self.detached() });
+                from = to;
+            }
+        }
+        parts
+    }
+
     /// Goes on with `frame`, whose record `i` was made from record `from[i]` of this one.
     pub(crate) fn replace(&mut self, frame: Vec<u8>, from: &[u32]) {
         for column in [&mut self.key, &mut self.value] {
@@ -393,6 +411,24 @@ mod tests {
             stage: Stage::ValueConverter,
             class: "c".into(),
             exception: Exception::new(DATA, "m"),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_cut_behind_records() {
+        for (ends, parts) in [
+            (vec![], vec!["k0k1k2k3"]),
+            (vec![3], vec!["k0k1k2k3"]),
+            (vec![0, 2], vec!["k0", "k1k2", "k3"]),
+            (vec![1, 3], vec!["k0k1", "k2k3"]),
+        ] {
+            let cut = batch(4).cut_behind(ends.into_iter());
+            assert_eq!(cut.iter().map(|part| keys(part.frame()).concat()).collect::<Vec<_>>(), parts);
+            let offsets: Vec<&str> = cut
+                .iter()
+                .flat_map(|part| part.input().iter().map(|record| record.source_offset().unwrap()))
+                .collect();
+            assert_eq!(offsets, ["{\"o\":0}", "{\"o\":1}", "{\"o\":2}", "{\"o\":3}"]);
         }
     }
 

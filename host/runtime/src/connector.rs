@@ -100,6 +100,7 @@ impl Connector {
                 offsets: Arc::clone(&self.shared.offsets),
                 listener: Arc::clone(&self.shared.listener),
                 metrics: None,
+                ends_transactions: false,
             }),
         };
         let failed = |error| Error::Guest { class: self.info.class.clone(), call: "start", error };

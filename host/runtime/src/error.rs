@@ -103,9 +103,9 @@ pub enum Error {
          set exactly.once.support=requested to take it as it is"
     )]
     Untracked,
-    /// The connector wants to end its transactions itself, and has no way to.
+    /// The connector is to end its transactions itself, and has not said that it can.
     #[error(
-        "transaction.boundary=connector: connectors cannot define their transactions here; use poll or interval"
+        "transaction.boundary=connector: this connector cannot define its transactions; use poll or interval"
     )]
     NoBoundary,
     /// It would wait for its own transaction.

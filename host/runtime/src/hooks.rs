@@ -16,6 +16,8 @@ pub(crate) struct WorkerHooks {
     pub(crate) listener: Arc<dyn Listener>,
     /// None for a connector's own instance.
     pub(crate) metrics: Option<TaskMetrics>,
+    /// Whether a source task says itself where its transactions end.
+    pub(crate) ends_transactions: bool,
 }
 
 #[async_trait]
@@ -26,6 +28,10 @@ impl Hooks for WorkerHooks {
 
     fn request_task_reconfiguration(&self) {
         self.listener.reconfigure(&self.connector);
+    }
+
+    fn ends_transactions(&self) -> bool {
+        self.ends_transactions
     }
 
     fn metric(&self, name: &str, value: Metric) {

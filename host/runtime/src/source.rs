@@ -3,7 +3,7 @@
 //! Invariants: an offset is committed only when every record up to it is in Kafka (or was dropped on
 //! purpose), and the guest hears of it only when the offset itself is stored. Whatever ends the task,
 //! what has arrived by then is committed. In transactions (exactly-once) it is committed when the task
-//! is told to end, and aborted when it fails.
+//! is told to end, and aborted when it fails; one that the connector ends itself is committed nowhere else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use cofferdam_api::{State, TargetState};
 use cofferdam_config::connector::Boundary;
 use cofferdam_converters::Format;
 use cofferdam_kafka::{Producer, Role};
+use cofferdam_plugins::{TransactionEnd, TransactionEnds};
 use tokio::time::sleep_until;
 
 use crate::Error;
@@ -152,7 +153,37 @@ impl Source {
         if !self.room().await? {
             return Ok(());
         }
-        let Some(mut batch) = self.poll().await? else { return Ok(()) };
+        match self.poll.poll(&self.task.metrics).await? {
+            Polled::Records(batch, ends) => self.pass_all(batch, ends).await,
+            Polled::Nothing(_, Some(end)) => self.end_transaction(end).await,
+            Polled::Nothing(pause, None) => {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = sleep_until(self.schedule.due()) => {}
+                    () = self.control.changed_from(TargetState::Started) => {}
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Brings a batch to Kafka, a part for each transaction that its source ends in it.
+    async fn pass_all(&mut self, batch: Batch, ends: TransactionEnds) -> Result<(), Error> {
+        let parts = batch.cut_behind(ends.behind_records().map(|(index, _)| index));
+        let mut behind = ends.behind_records().map(|(_, end)| end);
+        for part in parts {
+            self.pass(part).await?;
+            if let Some(end) = behind.next() {
+                self.end_transaction(end).await?;
+            }
+        }
+        match ends.behind_batch() {
+            Some(end) => self.end_transaction(end).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn pass(&mut self, mut batch: Batch) -> Result<(), Error> {
         if let Some(transactions) = &self.transactions {
             transactions.check_input(&batch)?;
         }
@@ -176,23 +207,35 @@ impl Source {
         // A batch of which nothing is left is no transaction: its offsets go with the next one, or when
         // offsets are due.
         match &self.transactions {
-            Some(transactions) if transactions.each_batch() && transactions.is_open() => self.commit().await,
+            Some(transactions) if transactions.boundary() == Boundary::Poll && transactions.is_open() => {
+                self.commit().await
+            }
             _ => Ok(()),
         }
     }
 
-    async fn poll(&mut self) -> Result<Option<Batch>, Error> {
-        match self.poll.poll(&self.task.metrics).await? {
-            Polled::Records(batch) => Ok(Some(batch)),
-            Polled::Nothing(pause) => {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = sleep_until(self.schedule.due()) => {}
-                    () = self.control.changed_from(TargetState::Started) => {}
-                }
-                Ok(None)
-            }
+    /// Ends the open transaction as the connector says: aborted or not, the offsets are stored.
+    async fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
+        let Some(transactions) = &mut self.transactions else { return Ok(()) };
+        if end == TransactionEnd::Abort {
+            transactions.abort_as_asked(&self.control).await?;
+            self.produce.forget();
         }
+        // Where the transaction ends cannot be put off: what follows may be aborted.
+        while !self.reporter.settled(self.task.settings.offset_flush_timeout).await? {
+            if self.control.is_stopping() {
+                return Err(Error::Stopping);
+            }
+            tracing::warn!(
+                "a transaction is not committed yet: the dead letter queue has not answered in time"
+            );
+        }
+        self.commit().await
+    }
+
+    /// Whether the connector says where its transactions end.
+    fn connector_ends_transactions(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| transactions.boundary() == Boundary::Connector)
     }
 
     /// Transforms first, then the converters, since transforms set what is written; bad records leave
@@ -229,7 +272,14 @@ impl Source {
     }
 
     async fn commit_if_due(&mut self) -> Result<(), Error> {
-        if self.schedule.is_due() { self.commit().await } else { Ok(()) }
+        if !self.schedule.is_due() {
+            return Ok(());
+        }
+        if self.connector_ends_transactions() {
+            self.schedule.done();
+            return Ok(());
+        }
+        self.commit().await
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
@@ -278,10 +328,13 @@ impl Source {
     async fn pause(&mut self) -> Result<(), Error> {
         self.status.set(State::Paused);
         self.produce.drain(self.task.settings.offset_flush_timeout).await;
-        self.commit().await?;
+        // As in Kafka Connect: the connector's transaction stays open.
+        if !self.connector_ends_transactions() {
+            self.commit().await?;
+        }
         while self.control.target() == TargetState::Paused {
             tokio::select! {
-                () = sleep_until(self.schedule.due()) => self.commit().await?,
+                () = sleep_until(self.schedule.due()) => self.commit_if_due().await?,
                 () = self.control.changed_from(TargetState::Paused) => {}
             }
         }
@@ -292,9 +345,10 @@ impl Source {
     }
 
     /// The end, whatever its reason: wait for what is on its way, commit it, let the guest go. A
-    /// transaction is committed only when nothing is wrong with the task.
+    /// transaction is committed only when nothing is wrong with the task and its end is not the connector's
+    /// to say.
     async fn finish(&mut self, is_well: bool) {
-        if self.transactions.is_none() || is_well {
+        if self.transactions.is_none() || (is_well && !self.connector_ends_transactions()) {
             self.produce.drain(self.task.settings.offset_flush_timeout).await;
             if let Err(error) = self.commit().await {
                 tracing::warn!("the source failed in its last commit: {}", cofferdam_api::chain(&error));
@@ -331,7 +385,8 @@ async fn producer(
         // Offsets alone, of records that were all dropped, are in no hurry.
         Boundary::Poll => settings.offset_flush_interval,
         Boundary::Interval(interval) => interval.unwrap_or(settings.offset_flush_interval),
-        Boundary::Connector => return Err(Error::NoBoundary),
+        // Never written in between.
+        Boundary::Connector => settings.offset_flush_interval,
     };
     for key in
         ["transactional.id", "enable.idempotence", "acks"].iter().filter(|key| overrides.contains_key(**key))
@@ -359,7 +414,7 @@ async fn producer(
         task.metrics.clone(),
         settings.offset_flush_timeout,
         exactly_once.required,
-        exactly_once.boundary == Boundary::Poll,
+        exactly_once.boundary,
     );
     Ok((producer, Some((transactions, interval))))
 }

@@ -29,6 +29,7 @@ fn plugin(class: &str, kind: PluginKind) -> Option<Plugin> {
         kind,
         version: VERSION.to_owned(),
         config_def,
+        defines_transactions: false,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_api::{ConfigMap, Schemas, State, TargetState, TaskId};
 use cofferdam_config::connector::{
-    ConnectorSettings, ExactlyOnceSettings, RestartSettings, TopicGroup, topic_groups,
+    Boundary, ConnectorSettings, ExactlyOnceSettings, RestartSettings, TopicGroup, topic_groups,
 };
 use cofferdam_config::worker::WorkerSettings;
 use cofferdam_kafka::{Admin, ClientConfig, Producer, Role};
@@ -147,6 +147,11 @@ impl Task {
         } else {
             None
         };
+        // Creation was refused; the plugin may have changed since.
+        let by_connector = |settings: &ExactlyOnceSettings| settings.boundary == Boundary::Connector;
+        if exactly_once.as_ref().is_some_and(by_connector) && !start.info.defines_transactions() {
+            return Err(Error::NoBoundary);
+        }
         let usage: Arc<Usage> = Arc::default();
         let probe = Arc::clone(&usage);
         start.metrics.watch_guest(move || GuestUsage {
@@ -201,6 +206,10 @@ impl Task {
                 offsets: Arc::clone(&self.offsets),
                 listener: Arc::clone(&self.listener),
                 metrics: Some(self.metrics.clone()),
+                ends_transactions: self
+                    .exactly_once
+                    .as_ref()
+                    .is_some_and(|settings| settings.boundary == Boundary::Connector),
             }),
         }
     }

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_api::{TaskId, chain};
+use cofferdam_config::connector::Boundary;
 use cofferdam_frame::{Builder, Entry, Frame, Position};
 use cofferdam_kafka::{Delivery, Error as KafkaError, Producer, TransactionFault};
+use cofferdam_plugins::TransactionEnd;
 use cofferdam_stdx::time::now;
 use cofferdam_storage::{OffsetRecords, OffsetStore};
 use cofferdam_telemetry::TaskMetrics;
@@ -33,8 +35,8 @@ pub(crate) struct Transactions {
     patience: Duration,
     /// Whether a record without an offset is refused.
     required: bool,
-    /// Whether every batch is a transaction of its own.
-    each_batch: bool,
+    /// Where a transaction ends.
+    boundary: Boundary,
     state: State,
     /// The topic of offsets, once it is known.
     topic: Option<String>,
@@ -59,7 +61,7 @@ impl Transactions {
         metrics: TaskMetrics,
         patience: Duration,
         required: bool,
-        each_batch: bool,
+        boundary: Boundary,
     ) -> Self {
         Self {
             id,
@@ -68,15 +70,15 @@ impl Transactions {
             metrics,
             patience,
             required,
-            each_batch,
+            boundary,
             state: State::Between,
             topic: None,
         }
     }
 
-    /// Whether every batch is a transaction of its own.
-    pub(crate) const fn each_batch(&self) -> bool {
-        self.each_batch
+    /// Where a transaction ends.
+    pub(crate) const fn boundary(&self) -> Boundary {
+        self.boundary
     }
 
     /// Whether a transaction is open.
@@ -157,16 +159,33 @@ impl Transactions {
         if let Some(records) = records.filter(|records| !records.records.is_empty()) {
             self.send(records, control).await?;
         }
+        self.end(TransactionEnd::Commit, control).await
+    }
+
+    /// Aborts what is open, because the connector wants it so: the task goes on.
+    pub(crate) async fn abort_as_asked(&mut self, control: &Control) -> Result<(), Error> {
+        if self.state != State::Open {
+            return Ok(());
+        }
+        tracing::info!("the transaction is aborted, as the connector asks");
+        self.end(TransactionEnd::Abort, control).await
+    }
+
+    async fn end(&mut self, end: TransactionEnd, control: &Control) -> Result<(), Error> {
         let mut deadline = None;
         loop {
-            let Err(error) = self.producer.commit_transaction(STEP).await else {
+            let ended = match end {
+                TransactionEnd::Commit => self.producer.commit_transaction(STEP).await,
+                TransactionEnd::Abort => self.producer.abort_transaction(STEP).await,
+            };
+            let Err(error) = ended else {
                 self.state = State::Between;
                 return Ok(());
             };
             if error.transaction_fault() != Some(TransactionFault::Again) {
                 return Err(self.failed(error));
             }
-            tracing::warn!("a transaction is not committed yet; trying again: {}", chain(&error));
+            tracing::warn!("a transaction is not at its end yet; trying again: {}", chain(&error));
             // Whoever comes next with this id waits for the outcome, or decides it.
             if control.is_stopping() && now() > *deadline.get_or_insert_with(|| now() + self.patience) {
                 self.state = State::Lost;

@@ -253,6 +253,7 @@ impl Worker for LocalWorker {
 
 fn plugin(info: PluginInfo) -> Plugin {
     Plugin {
+        defines_transactions: info.defines_transactions(),
         class: info.class,
         aliases: info.aliases,
         kind: match info.kind {

@@ -37,6 +37,8 @@ pub struct Plugin {
     pub version: String,
     /// Its configuration keys.
     pub config_def: ConfigDef,
+    /// Sources: whether it can say itself where its transactions end.
+    pub defines_transactions: bool,
 }
 
 /// Why the data path could not do what it was asked: a text for the status and the REST answer.

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use cofferdam_e2e::{
-    Broker, Message, Topics, Worker, eventually, line, number_of, skip_without_kafka, write_lines,
+    Broker, Message, Topics, Worker, eventually, line, number_of, program, skip_without_kafka, write_lines,
 };
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -88,6 +88,56 @@ fn every_line_is_seen_once_when_transactions_span_polls() -> anyhow::Result<()> 
     }
     let interval = [("transaction.boundary", "interval"), ("transaction.boundary.interval.ms", "300")];
     kill_and_count("eos-interval", 100_000, 3, &interval)
+}
+
+#[test]
+fn a_connector_that_ends_its_transactions_has_them_seen_as_it_says_whatever_is_killed() -> anyhow::Result<()>
+{
+    const RECORDS: u64 = 60_000;
+    const EACH: u64 = 40;
+    const ABORTED: u64 = 3;
+    const KILLS: i64 = 4;
+    if skip_without_kafka(
+        "a_connector_that_ends_its_transactions_has_them_seen_as_it_says_whatever_is_killed",
+    ) {
+        return Ok(());
+    }
+    let broker = Broker::shared()?;
+    let topics = Topics::new(broker.bootstrap());
+    topics.create("eos-own", 1)?;
+    let dir = tempfile::tempdir()?;
+    let mut worker = Worker::distributed(dir.path(), broker.bootstrap(), &cluster("eos-o"))?;
+    assert_eq!(worker.upload(&program("misbehaving"))?.status, 201);
+    let mut config = json!({
+        "connector.class": "test.Source", "tasks.max": "1", "topic": "eos-own",
+        "exactly.once.support": "required", "transaction.boundary": "connector",
+        "records": RECORDS.to_string(), "commit.each": EACH.to_string(), "abort.each": ABORTED.to_string(),
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+    });
+    let refused = worker.post("/connectors", &json!({"name": "own", "config": config}))?;
+    let text = "The connector does not support connector-defined transaction boundaries with the given configuration.";
+    assert!(refused.status == 400 && refused.message().contains(text), "{refused:?}");
+    config["connector.class"] = json!("test.TransactionalSource");
+    worker.create("own", &config)?;
+    for kill in 1..=KILLS {
+        let enough = i64::try_from(RECORDS)? / (KILLS + 1) * kill;
+        eventually("something of it has arrived", || {
+            let (_, high) = watermarks(broker, "eos-own").map_err(|error| error.to_string())?;
+            if high > enough { Ok(()) } else { Err(format!("{high} of {enough} records")) }
+        })?;
+        worker.kill()?;
+        worker = Worker::distributed(dir.path(), broker.bootstrap(), &cluster("eos-o"))?;
+    }
+    worker.await_state("own", "RUNNING", "RUNNING")?;
+    let expected: Vec<String> = (0..RECORDS)
+        .filter(|n| !(n / EACH + 1).is_multiple_of(ABORTED))
+        .map(|n| format!("line-{n}"))
+        .collect();
+    let records = topics.read("eos-own", expected.len())?;
+    let seen: Vec<String> = records.iter().map(|record| record.text()).collect();
+    assert_eq!(seen.len(), expected.len(), "records");
+    assert!(seen == expected, "each that was not aborted, once and in order");
+    worker.stop()
 }
 
 /// For a table in the notes: `cargo test -- --ignored`.

@@ -35,7 +35,8 @@ pub enum Format {
 /// Power that a plugin needs beyond its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capability {
-    /// `file-read` or `file-write`: the folder of the file that `value` names.
+    /// `file-read` or `file-write`: the folder of the file that `value` names;
+    /// `transaction-boundaries`: to say where its transactions end.
     pub kind: String,
     /// Text with references to configuration keys, such as `${file}`.
     pub value: String,
@@ -217,6 +218,13 @@ impl PluginInfo {
     pub fn task_class(mut self, class: &str) -> Self {
         self.task_class = Some(class.to_owned());
         self
+    }
+
+    /// The source can say itself where its transactions end: see
+    /// [`SourceContext::transactions`](crate::SourceContext::transactions).
+    #[must_use]
+    pub fn ends_transactions(self) -> Self {
+        self.capability("transaction-boundaries", "")
     }
 
     /// Asks to read in the folder of the file that `value` names, such as `${file}`.

@@ -170,6 +170,6 @@ pub use info::{Capability, Format, PluginInfo};
 pub use record::{HeaderWriter, Part, Record};
 pub use schemas::BySchema;
 pub use sink::{Batch, Sink, SinkContext, SinkRecord, TopicOffset, TopicPartition};
-pub use source::{BatchWriter, NewRecord, Partition, Source, SourceContext, Topic};
+pub use source::{BatchWriter, NewRecord, Partition, Source, SourceContext, Topic, Transactions};
 pub use topics::{ByTopic, Routes};
 pub use transform::{Flow, Predicate, PredicateError, Transform};

@@ -81,6 +81,39 @@ impl SourceContext {
         host::source_offsets(partitions)
             .map_err(|error| Error::retriable(format!("The stored source offsets cannot be read: {error}")))
     }
+
+    /// The task's transactions, when `transaction.boundary=connector` and exactly-once delivery leave
+    /// it to the task where they end. The plugin says that it can: [`PluginInfo::ends_transactions`].
+    #[must_use]
+    pub fn transactions(&self) -> Option<Transactions> {
+        host::ends_transactions().then_some(Transactions(()))
+    }
+}
+
+/// Where a source task's transactions end.
+///
+/// Between two ends everything is one transaction, over as many polls as it takes. What is open when the
+/// task ends is aborted, and polled again after the next start. A poll that fails has ended nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Transactions(());
+
+impl Transactions {
+    /// Commits behind the last record that was written to `out`; while there is none, behind the whole
+    /// batch that this poll will have written.
+    pub fn commit(&self, out: &BatchWriter) {
+        host::commit_transaction(behind(out));
+    }
+
+    /// Aborts behind the last record that was written to `out`: readers of committed records never see
+    /// what the transaction has until then. Its offsets are stored all the same. While there is no record
+    /// in `out`, behind the whole batch.
+    pub fn abort(&self, out: &BatchWriter) {
+        host::abort_transaction(behind(out));
+    }
+}
+
+fn behind(out: &BatchWriter) -> Option<u32> {
+    out.len().checked_sub(1).map(|index| index as u32)
 }
 
 /// A topic of the batch being written.

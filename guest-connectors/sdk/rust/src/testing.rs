@@ -16,6 +16,7 @@ struct Worker {
     schemas: Vec<Schema>,
     offsets: HashMap<String, String>,
     requests: Requests,
+    ends_transactions: bool,
     lines: Vec<(Level, String)>,
     counts: HashMap<String, u64>,
 }
@@ -37,6 +38,13 @@ pub struct Requests {
     pub commit: bool,
     /// Whether new task configurations were announced.
     pub task_reconfiguration: bool,
+    /// Ends of transactions: whether to commit, and behind which record of the batch (none: all).
+    pub transaction_ends: Vec<(bool, Option<u32>)>,
+}
+
+/// Lets the sources of this thread end their transactions, as `transaction.boundary=connector` does.
+pub fn let_sources_end_transactions() {
+    WORKER.with_borrow_mut(|worker| worker.ends_transactions = true);
 }
 
 /// Stores a source offset as if it had been committed.
@@ -93,6 +101,18 @@ pub(crate) mod host {
     pub(crate) fn source_offsets(partitions: Vec<String>) -> Result<Vec<Option<String>>, String> {
         Ok(WORKER
             .with_borrow(|worker| partitions.iter().map(|key| worker.offsets.get(key).cloned()).collect()))
+    }
+
+    pub(crate) fn ends_transactions() -> bool {
+        WORKER.with_borrow(|worker| worker.ends_transactions)
+    }
+
+    pub(crate) fn commit_transaction(behind: Option<u32>) {
+        WORKER.with_borrow_mut(|worker| worker.requests.transaction_ends.push((true, behind)));
+    }
+
+    pub(crate) fn abort_transaction(behind: Option<u32>) {
+        WORKER.with_borrow_mut(|worker| worker.requests.transaction_ends.push((false, behind)));
     }
 
     pub(crate) fn request_task_reconfiguration() {

@@ -339,7 +339,7 @@ pub(crate) mod imports {
 
     use super::bindings::cofferdam::connect::{
         connect_log, connect_metrics, connect_schemas, connector_context, sink_context,
-        source_offsets as offsets,
+        source_offsets as offsets, source_transactions as transactions,
     };
     use super::{TopicOffset, TopicPartition, from_partitions, to_offsets, to_partitions};
     use crate::log::Level;
@@ -401,6 +401,18 @@ pub(crate) mod imports {
 
     pub(crate) fn source_offsets(partitions: Vec<String>) -> Result<Vec<Option<String>>, String> {
         offsets::get(&partitions)
+    }
+
+    pub(crate) fn ends_transactions() -> bool {
+        transactions::enabled()
+    }
+
+    pub(crate) fn commit_transaction(behind: Option<u32>) {
+        transactions::commit(behind);
+    }
+
+    pub(crate) fn abort_transaction(behind: Option<u32>) {
+        transactions::abort(behind);
     }
 
     pub(crate) fn request_task_reconfiguration() {

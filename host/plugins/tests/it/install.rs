@@ -103,7 +103,8 @@ async fn a_plugin_is_found_by_every_name_that_means_only_it() {
     let keys: Vec<_> = source.config_def.keys.iter().map(|key| key.name.as_str()).collect();
     assert_eq!(keys, ["topic", "records", "file"]);
     let classes: Vec<_> = bench.plugins.plugins().into_iter().map(|plugin| plugin.class).collect();
-    let all = ["Converter", "IdempotentSink", "Predicate", "Sink", "Source", "Transform"];
+    let all =
+        ["Converter", "IdempotentSink", "Predicate", "Sink", "Source", "TransactionalSource", "Transform"];
     assert_eq!(classes, all.map(|name| format!("test.{name}")));
 }
 
@@ -185,7 +186,7 @@ async fn uploads_survive_a_restart_in_their_order() {
     restarted.load_store().await;
     let digests: Vec<_> =
         restarted.plugins().into_iter().map(|plugin| (plugin.class, plugin.digest)).collect();
-    assert_eq!(digests.len(), 7);
+    assert_eq!(digests.len(), 8);
     assert!(digests.contains(&("test.OnlyTransform".to_owned(), last.digest)));
     assert!(
         restarted.artifacts().iter().all(|artifact| artifact.compile_ms == 0 || artifact.plugins.is_empty())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cofferdam_frame::Frame;
-use cofferdam_plugins::{CallError, GuestError, SourceInstance};
+use cofferdam_plugins::{CallError, GuestError, SourceInstance, TransactionEnd, TransactionEnds};
 use cofferdam_stdx::{Backoff, time::now};
 use cofferdam_telemetry::TaskMetrics;
 
@@ -34,10 +34,10 @@ pub(crate) struct Poll {
 
 /// What a poll gave.
 pub(crate) enum Polled {
-    /// Records.
-    Records(Batch),
-    /// Nothing now: ask again after this.
-    Nothing(Duration),
+    /// Records, and where in them the guest ends transactions.
+    Records(Batch, TransactionEnds),
+    /// Nothing now: ask again after this. The guest may end a transaction all the same.
+    Nothing(Duration, Option<TransactionEnd>),
 }
 
 impl Poll {
@@ -53,15 +53,16 @@ impl Poll {
         let began = now();
         match self.instance.poll(RECORDS_MAX, BYTES_MAX, WAIT).await {
             Ok(frame) => {
+                let ends = self.instance.take_transaction_ends();
                 let n_bytes = frame.len();
                 let batch = Batch::new(frame, self.layout.key, self.layout.value, self.layout.value);
                 if batch.is_empty() {
-                    return Ok(Polled::Nothing(self.idle.next_delay()));
+                    return Ok(Polled::Nothing(self.idle.next_delay(), ends.behind_batch()));
                 }
                 check(batch.frame()).map_err(Error::UnusableBatch)?;
                 self.idle.reset();
                 metrics.polled(batch.len() as u64, n_bytes as u64, began.elapsed());
-                Ok(Polled::Records(batch))
+                Ok(Polled::Records(batch, ends))
             }
             // Kafka Connect polls again at once; a source whose system is down would then spin.
             Err(CallError::Guest(GuestError::Retriable { message, backoff })) => {
@@ -69,7 +70,7 @@ impl Poll {
                     .map_or_else(|| self.idle.next_delay(), |asked| asked.min(Duration::from_secs(60)));
                 tracing::warn!("the source asks to be polled again in {} ms: {message}", pause.as_millis());
                 metrics.retried();
-                Ok(Polled::Nothing(pause))
+                Ok(Polled::Nothing(pause, None))
             }
             Err(error) => Err(Error::Guest { class: self.class.clone(), call: "poll", error }),
         }

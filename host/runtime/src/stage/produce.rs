@@ -262,6 +262,16 @@ impl Produce {
         })
     }
 
+    /// In transactions: forgets the records that were aborted. Their offsets stay.
+    pub(crate) fn forget(&mut self) {
+        let metrics = &self.metrics;
+        self.submitted.clear(|delivery, size| {
+            let n_lost = delivery.failures().len() + delivery.pending() as usize;
+            metrics.written(size.n_records.saturating_sub(n_lost) as u64, size.n_bytes as u64);
+            metrics.dropped(n_lost.min(size.n_records) as u64);
+        });
+    }
+
     /// In transactions: offsets of everything that was handed over since the last time.
     pub(crate) fn take_unsaved(&mut self) -> Vec<Committable> {
         std::mem::take(&mut self.unsaved).into_values().collect()

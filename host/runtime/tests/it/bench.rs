@@ -247,6 +247,12 @@ impl Bench {
         all.into_iter().next().map(|(_, offset)| offset)
     }
 
+    /// Waits until this is the offset of the connector's only source partition.
+    pub(crate) async fn until_offset(&self, connector: &str, offset: &str) {
+        let is = || async { self.offset(connector).await.as_deref() == Some(offset) };
+        wait(is, || format!("the offset of {connector} to be {offset}")).await;
+    }
+
     /// Writes records to a topic: key, value.
     pub(crate) async fn produce(&self, topic: &str, records: &[(Option<&str>, Option<&str>)]) {
         let records: Vec<Rec> = records

@@ -16,6 +16,11 @@ impl Guest for crate::Misbehaving {
             ConfigKey { optional: true, ..key("file", ConfigType::String, None, Validator::None) },
         ];
         source.capabilities = vec![capability("file-read")];
+        let mut transactional = PluginInfo { class: "test.TransactionalSource".to_owned(), ..source.clone() };
+        transactional.aliases.clear();
+        transactional
+            .capabilities
+            .push(Capability { kind: "transaction-boundaries".to_owned(), value: String::new() });
         let mut sink = plugin("test.Sink", Kind::Sink, Format::Raw);
         sink.config_def =
             vec![ConfigKey { optional: true, ..key("file", ConfigType::String, None, Validator::None) }];
@@ -27,7 +32,7 @@ impl Guest for crate::Misbehaving {
         let transform = PluginInfo { pure: true, ..plugin("test.Transform", Kind::Transform, Format::Raw) };
         let predicate = PluginInfo { pure: true, ..plugin("test.Predicate", Kind::Predicate, Format::Raw) };
         let converter = plugin("test.Converter", Kind::Converter, Format::Rows);
-        vec![source, sink, transform, predicate, converter, idempotent]
+        vec![source, transactional, sink, transform, predicate, converter, idempotent]
     }
 
     fn validate(class: String, config: Config) -> Vec<KeyErrors> {

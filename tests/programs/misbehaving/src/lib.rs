@@ -8,6 +8,7 @@
 //! | `test.Transform` | appends `suffix` to the topic, keeps the rest; drops values that contain `drop`       |
 //! | `test.Predicate` | true for values that contain `contains`                                               |
 //! | `test.IdempotentSink` | as `test.Sink`, and says that it may be given a batch twice                       |
+//! | `test.TransactionalSource` | as `test.Source`, and ends its transactions behind each `commit.each` records; every `abort.each`-th of them is aborted |
 //! | `test.Converter` | reads bytes as text in angle brackets, writes text as it is; refuses `reject`         |
 //!
 //! Transform, predicate, converter and sinks trap on a value that contains `trap.on`, or do with it what `poison` says; the

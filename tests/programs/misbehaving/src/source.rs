@@ -7,7 +7,7 @@ use cofferdam_frame::{Builder, Entry, Position};
 
 use crate::cofferdam::connect::connect_schemas::{self, Kind, Schema};
 use crate::cofferdam::connect::connect_types::{Config, Error, Frame};
-use crate::cofferdam::connect::source_offsets;
+use crate::cofferdam::connect::{source_offsets, source_transactions};
 use crate::exports::cofferdam::connect::source_api::Guest;
 use crate::{fault, number, set_config, setting};
 
@@ -54,6 +54,16 @@ impl Guest for crate::Misbehaving {
         to = to.min((from / each + 1).saturating_mul(each));
         for n in from..to {
             push(&mut frame, n + 1, &format!("line-{n}"), SCHEMA.get());
+            end_transaction(n + 1, u32::try_from(n - from).unwrap());
+        }
+        match setting("end.batch").as_deref() {
+            Some("commit") => source_transactions::commit(None),
+            Some("abort") => source_transactions::abort(None),
+            Some("both") => {
+                source_transactions::commit(None);
+                source_transactions::abort(None);
+            }
+            _ => {}
         }
         NEXT.set(to);
         Ok(damage(frame))
@@ -65,6 +75,20 @@ impl Guest for crate::Misbehaving {
 
     fn stop() {
         _ = fault::act("stop");
+    }
+}
+
+/// Ends the transaction behind the `n`th record, at this place in the frame, if it is to end there.
+fn end_transaction(n: u64, place: u32) {
+    let each = number("commit.each", 0);
+    if each == 0 || !n.is_multiple_of(each) || !source_transactions::enabled() {
+        return;
+    }
+    let aborted = number("abort.each", 0);
+    if aborted > 0 && (n / each).is_multiple_of(aborted) {
+        source_transactions::abort(Some(place));
+    } else {
+        source_transactions::commit(Some(place));
     }
 }
 
