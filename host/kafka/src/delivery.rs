@@ -20,6 +20,21 @@ pub struct DeliveryFailure {
     pub error: String,
     /// What can be done about it.
     pub class: Class,
+    /// The record as it was handed over, where it may be at fault itself ([`Class::Data`]).
+    pub record: Option<Arc<RefusedRecord>>,
+}
+
+/// Copy of a record that the broker did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRecord {
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value.
+    pub value: Option<Vec<u8>>,
+    /// Milliseconds since 1970.
+    pub timestamp: Option<i64>,
+    /// Headers in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// Counts the acknowledgements of a group of records.
@@ -82,9 +97,18 @@ impl Delivery {
     }
 
     /// Notes a failure; comes before its `settle`.
-    pub(crate) fn fail(&self, topic: String, partition: i32, cause: &Cause) {
+    pub(crate) fn fail(
+        &self,
+        topic: String,
+        partition: i32,
+        cause: &Cause,
+        record: impl FnOnce() -> RefusedRecord,
+    ) {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| cause.clone());
-        let failure = DeliveryFailure { topic, partition, error: cause.text.clone(), class: cause.class };
+        // A broker that is away has thousands fail: what is not at fault is not copied.
+        let record = (cause.class == Class::Data).then(|| Arc::new(record()));
+        let failure =
+            DeliveryFailure { topic, partition, error: cause.text.clone(), class: cause.class, record };
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
     }
 }

@@ -21,7 +21,7 @@ mod transaction;
 pub use admin::{Admin, Created, NewTopic, OffsetSpec};
 pub use config::{ClientConfig, Role, Translated};
 pub use consumer::{Consumer, Event};
-pub use delivery::{Delivery, DeliveryFailure};
+pub use delivery::{Delivery, DeliveryFailure, RefusedRecord};
 pub use error::{Cause, Error, Refused, TransactionFault};
 pub use log::{LogRecord, LogSettings, TopicLog};
 pub use producer::{Producer, SendError};

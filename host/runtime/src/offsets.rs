@@ -124,13 +124,6 @@ impl<A: Ack> Submitted<A> {
         committable
     }
 
-    /// Takes everything out, arrived or not.
-    pub(crate) fn clear(&mut self, mut done: impl FnMut(A, InFlight)) {
-        for group in self.partitions.drain().flat_map(|(_, queue)| queue.groups) {
-            done(group.ack, InFlight { n_records: group.n_records, n_bytes: group.n_bytes });
-        }
-    }
-
     /// Groups in no order.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &A> {
         self.partitions.values().flat_map(|queue| queue.groups.iter().map(|group| &group.ack))

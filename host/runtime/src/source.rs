@@ -218,8 +218,15 @@ impl Source {
     async fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
         let Some(transactions) = &mut self.transactions else { return Ok(()) };
         if end == TransactionEnd::Abort {
+            // librdkafka aborts what the coordinator may not have begun yet, which is fatal for its producer.
+            tokio::select! {
+                () = self.produce.all_arrived() => {}
+                () = self.control.stopped() => return Err(Error::Stopping),
+            }
+            self.produce.check(&self.reporter)?;
             transactions.abort_as_asked(&self.control).await?;
-            self.produce.forget();
+            // All of it has arrived; its offsets go with the next transaction.
+            self.produce.take_committable();
         }
         // Where the transaction ends cannot be put off: what follows may be aborted.
         while !self.reporter.settled(self.task.settings.offset_flush_timeout).await? {
@@ -264,11 +271,19 @@ impl Source {
             () = self.control.changed_from(TargetState::Started) => {}
         }
         // Groups that have arrived make room when they are taken out.
-        let arrived = self.produce.take_committable(&mut self.reporter);
+        self.take_arrived().await?;
+        Ok(false)
+    }
+
+    /// Takes note of what has arrived, for the next commit, and of what Kafka did not take.
+    async fn take_arrived(&mut self) -> Result<(), Error> {
+        let (arrived, refused) = self.produce.take_committable();
+        // Their letters go before the offsets behind them.
+        self.reporter.refused(&refused).await?;
         if self.transactions.is_none() {
             self.commit.add(arrived);
         }
-        Ok(false)
+        Ok(())
     }
 
     async fn commit_if_due(&mut self) -> Result<(), Error> {
@@ -283,20 +298,17 @@ impl Source {
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
+        self.take_arrived().await?;
         // A record that failed is only dealt with once the broker has its dead letter: what is in the
-        // queue by now is waited for, and nothing is taken to be stored before.
+        // queue by now is waited for, and nothing is stored before.
         if !self.reporter.settled(self.task.settings.offset_flush_timeout).await? {
             self.task.metrics.commit_failed();
             tracing::warn!("offsets were not stored: the dead letter queue has not answered in time");
             self.schedule.done();
             return Ok(());
         }
-        let arrived = self.produce.take_committable(&mut self.reporter);
         let stored = match &mut self.transactions {
-            None => {
-                self.commit.add(arrived);
-                self.commit.write().await
-            }
+            None => self.commit.write().await,
             Some(transactions) => {
                 self.produce.check(&self.reporter)?;
                 let committed = transactions.commit(self.produce.take_unsaved(), &self.control).await;
@@ -306,7 +318,7 @@ impl Source {
                 }
                 let committed = committed?;
                 // All of it has arrived.
-                self.produce.take_committable(&mut self.reporter);
+                self.produce.take_committable();
                 committed
             }
         };

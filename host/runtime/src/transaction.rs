@@ -167,7 +167,7 @@ impl Transactions {
         if self.state != State::Open {
             return Ok(());
         }
-        tracing::info!("the transaction is aborted, as the connector asks");
+        tracing::debug!("the transaction is aborted, as the connector asks");
         self.end(TransactionEnd::Abort, control).await
     }
 

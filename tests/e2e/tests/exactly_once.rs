@@ -93,7 +93,7 @@ fn every_line_is_seen_once_when_transactions_span_polls() -> anyhow::Result<()> 
 #[test]
 fn a_connector_that_ends_its_transactions_has_them_seen_as_it_says_whatever_is_killed() -> anyhow::Result<()>
 {
-    const RECORDS: u64 = 60_000;
+    const RECORDS: u64 = 24_000;
     const EACH: u64 = 40;
     const ABORTED: u64 = 3;
     const KILLS: i64 = 4;

@@ -51,6 +51,11 @@ impl Tally {
         self.seen.iter().map(|times| u64::from(times.saturating_sub(1))).sum()
     }
 
+    /// How often the most frequent one was seen.
+    pub(crate) fn most(&self) -> u32 {
+        self.seen.iter().copied().max().unwrap_or(0)
+    }
+
     /// The number behind the highest of every `each`-th that was seen, beginning with `from`.
     pub(crate) fn end(&self, from: usize, each: usize) -> u64 {
         let seen = self.seen.iter().enumerate().skip(from).step_by(each).rfind(|(_, times)| **times > 0);

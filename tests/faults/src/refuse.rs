@@ -12,6 +12,11 @@ use crate::numbers::{Lines, Tally};
 use crate::rig::{QUIET, Rig, await_file, file_sink, file_source, until, with};
 use crate::{Outcome, Scale};
 
+/// Bytes of a record that is too large.
+const LARGE: usize = 5_000;
+/// Most records that a source has on their way.
+const IN_FLIGHT_MAX: u64 = 50_000;
+
 /// A dead letter queue that takes no record of this size.
 pub(crate) fn dead_letters(scale: Scale) -> anyhow::Result<Outcome> {
     let broker = Broker::shared()?;
@@ -200,7 +205,7 @@ pub(crate) fn too_large(scale: Scale) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Only the records that are too large are skipped, and they are counted.
+/// Only the records that are too large are skipped; they are counted, and in the dead letter queue.
 pub(crate) fn too_large_tolerated(scale: Scale) -> anyhow::Result<Outcome> {
     let n = scale.pick(100_000, 10_000);
     let each = n / 10;
@@ -213,7 +218,13 @@ pub(crate) fn too_large_tolerated(scale: Scale) -> anyhow::Result<Outcome> {
         write_lines(&from, run * each..(run + 1) * each)?;
         append_large(&from)?;
     }
-    let more = json!({"errors.tolerance": "all", "errors.log.enable": "true"});
+    let more = json!({
+        "errors.tolerance": "all",
+        "errors.log.enable": "true",
+        "errors.deadletterqueue.topic.name": "too-large-dead",
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
+    });
     rig.worker()?.create("too-large-all", &with(file_source(&from, "too-large-all"), &more))?;
     let skipped = eventually("ten records are skipped", || {
         let metrics =
@@ -236,13 +247,33 @@ pub(crate) fn too_large_tolerated(scale: Scale) -> anyhow::Result<Outcome> {
     let is_logged = rig.worker()?.log().contains("RecordTooLargeException");
     ensure!(is_logged || tally.lost() > 0, "the records that were skipped are not in the log");
     rig.stop()?;
+    let letters = topics.read("too-large-dead", 10)?;
+    for letter in &letters {
+        let header = |name: &str| {
+            let of_it =
+                letter.headers.iter().find(|(key, _)| key.strip_prefix("__connect.errors.") == Some(name));
+            String::from_utf8_lossy(of_it.and_then(|(_, value)| value.as_deref()).unwrap_or_default())
+                .into_owned()
+        };
+        ensure!(
+            letter.value.as_deref() == Some(&[b'x'; LARGE]),
+            "another record is in the dead letter queue"
+        );
+        ensure!(
+            header("stage") == "KAFKA_PRODUCE" && header("topic") == "too-large-all",
+            "another stage or topic"
+        );
+        let class = header("exception.class.name");
+        ensure!(class == "org.apache.kafka.common.errors.RecordTooLargeException", "another class: {class}");
+    }
     Ok(Outcome {
         runs: 10,
-        records: n,
-        lost: tally.lost(),
+        records: n + 10,
+        lost: tally.lost() + 10_u64.saturating_sub(letters.len() as u64),
         duplicated: tally.duplicated(),
-        duplicates_max: 0,
-        note: format!("{skipped} too large ones skipped, counted and logged"),
+        // What was on its way when the first one was refused comes again, in a request for each record.
+        duplicates_max: if tally.most() > 2 { 0 } else { IN_FLIGHT_MAX },
+        note: format!("{skipped} too large ones skipped, counted, logged and in the dead letter queue"),
     })
 }
 
@@ -256,7 +287,7 @@ fn metric(metrics: &str, name: &str, connector: &str) -> u64 {
 
 fn append_large(file: &std::path::Path) -> anyhow::Result<()> {
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file)?;
-    file.write_all(&[b'x'; 5_000])?;
+    file.write_all(&[b'x'; LARGE])?;
     file.write_all(b"\n")?;
     Ok(())
 }

@@ -140,9 +140,11 @@ pub(super) unsafe extern "C" fn on_delivery(
     // SAFETY: `produce` leaves one count of an `Arc<Delivery>` with each record it hands over.
     let delivery = unsafe { Arc::from_raw(message._private.cast_const().cast::<Delivery>()) };
     if failed {
-        // SAFETY: the message lives for the length of this call.
-        let topic = unsafe { Message::topic_of(message) }.to_owned();
-        delivery.fail(topic, message.partition, &Cause::of(message.err));
+        let cause = Cause::of(message.err);
+        // SAFETY: the message lives for the length of this call, in which nothing else looks at it.
+        let mut message = unsafe { Message::lent(message) };
+        let (topic, partition) = (message.topic().to_owned(), message.partition());
+        delivery.fail(topic, partition, &cause, || message.copy());
     }
     delivery.settle(1);
 }

@@ -1,9 +1,11 @@
 //! One record as librdkafka has it: its bytes stay in the fetch answer until it is copied.
 
 use std::ffi::{CStr, c_void};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::{Code, OK, bytes, sys, text};
+use crate::RefusedRecord;
 use crate::error::Cause;
 
 /// A record, or an error that came in its place. Ends before its consumer does.
@@ -32,6 +34,14 @@ impl Message {
     /// `message` is null or a message that is ours.
     pub(super) unsafe fn owned(message: *mut sys::rd_kafka_message_t) -> Option<Self> {
         NonNull::new(message).map(Self)
+    }
+
+    /// A message that stays the caller's.
+    ///
+    /// # Safety
+    /// `message` is valid, and used by nobody else, for as long as what is answered.
+    pub(super) unsafe fn lent(message: &sys::rd_kafka_message_t) -> ManuallyDrop<Self> {
+        ManuallyDrop::new(Self(NonNull::from(message)))
     }
 
     /// The topic of a message, whoever owns it.
@@ -119,6 +129,18 @@ impl Message {
     /// Bytes of key and value.
     pub(crate) const fn len(&self) -> usize {
         self.get().key_len + self.get().len
+    }
+
+    /// The record of a message that was to be sent.
+    pub(super) fn copy(&mut self) -> RefusedRecord {
+        let mut headers = Vec::new();
+        self.headers(|name, value| headers.push((name.to_owned(), value.map(<[u8]>::to_vec))));
+        let timestamp = match self.timestamp() {
+            Timestamp::Create(at) => Some(at),
+            Timestamp::None | Timestamp::Append(_) => None,
+        };
+        let copy = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        RefusedRecord { key: copy(self.key()), value: copy(self.value()), timestamp, headers }
     }
 
     /// Shows each header in order. `&mut`: librdkafka parses them at the first call.

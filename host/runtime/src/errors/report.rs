@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use cofferdam_api::{Schemas, TaskId};
 use cofferdam_config::connector::{DlqSettings, ErrorSettings, Tolerance};
-use cofferdam_frame::{Builder, Entry, Flags, Frame, Kind, Record, Span};
+use cofferdam_frame::{Builder, Entry, Flags, Frame, Invalid, Kind, Record, Span};
 use cofferdam_kafka::{Admin, Delivery, DeliveryFailure, NewTopic, Producer};
 use cofferdam_telemetry::TaskMetrics;
 use tokio::sync::Notify;
 
 use super::polled::Polled;
-use super::{Exception, Failed};
+use super::{Exception, Failed, KAFKA};
 use crate::Error;
 use crate::batch::Batch;
 use crate::chain::Layout;
@@ -107,22 +107,36 @@ impl Reporter {
         Err(Error::Tolerance(Thrown(failed.exception)))
     }
 
-    /// Takes note of a record that was handed over and that Kafka did not take; tolerated.
-    pub(crate) fn produce_failed(&self, failure: &DeliveryFailure) {
-        self.metrics.record_errors(1);
-        self.metrics.record_failures(1);
-        self.metrics.skipped(1);
-        if self.settings.log_enable {
-            self.metrics.errors_logged(1);
-            tracing::error!(
-                "Error encountered in task {}. Executing stage '{}' with class '{SOURCE_TASK}'.\n{} ({}-{})",
-                self.id,
-                Stage::KafkaProduce.as_str(),
-                failure.error,
-                failure.topic,
-                failure.partition
-            );
+    /// Takes note of records that were handed over and that Kafka did not take; tolerated. Their dead
+    /// letters are what was sent.
+    pub(crate) async fn refused(&mut self, failures: &[DeliveryFailure]) -> Result<(), Error> {
+        if failures.is_empty() {
+            return Ok(());
         }
+        let n = failures.len() as u64;
+        self.metrics.record_errors(n);
+        self.metrics.record_failures(n);
+        self.metrics.skipped(n);
+        if self.settings.log_enable {
+            self.metrics.errors_logged(n);
+            for failure in failures {
+                tracing::error!(
+                    "Error encountered in task {}. Executing stage '{}' with class '{SOURCE_TASK}'.\n{} ({}-{})",
+                    self.id,
+                    Stage::KafkaProduce.as_str(),
+                    failure.error,
+                    failure.topic,
+                    failure.partition
+                );
+            }
+        }
+        let Some(dead_letters) = &mut self.dead_letters else { return Ok(()) };
+        self.metrics.dlq_requests(n);
+        let sent = as_sent(failures).map_err(|error| Error::UnusableBatch(error.to_string()))?;
+        let sent = Frame::trust(&sent).unwrap_or(Frame::EMPTY);
+        let failed: Vec<Failed> = failures.iter().enumerate().map(as_failed).collect();
+        let letters = dead_letters.letters(&self.id, None, &self.schemas, sent, &failed);
+        dead_letters.send(&letters).await
     }
 
     async fn report(&mut self, batch: &Batch, failed: &[Failed]) -> Result<(), Error> {
@@ -133,7 +147,9 @@ impl Reporter {
         }
         let Some(dead_letters) = &mut self.dead_letters else { return Ok(()) };
         self.metrics.dlq_requests(failed.len() as u64);
-        dead_letters.send(&self.id, &self.schemas, batch.input(), failed).await
+        let polled = dead_letters.polled.as_ref();
+        let letters = dead_letters.letters(&self.id, polled, &self.schemas, batch.input(), failed);
+        dead_letters.send(&letters).await
     }
 
     fn log(&self, input: Frame<'_>, failed: &Failed) {
@@ -173,6 +189,37 @@ impl Reporter {
     }
 }
 
+/// The records as they were handed to the producer.
+fn as_sent(failures: &[DeliveryFailure]) -> Result<Vec<u8>, Invalid> {
+    let mut out = Builder::default();
+    for failure in failures {
+        let mut entry = Entry::new(out.topic(&failure.topic)?);
+        entry.partition = Some(failure.partition).filter(|partition| *partition >= 0);
+        if let Some(record) = &failure.record {
+            entry.timestamp = record.timestamp;
+            entry.key = out.put_option(record.key.as_deref());
+            entry.value = out.put_option(record.value.as_deref());
+            let mut block = Span { at: 0, len: 0 };
+            for (name, value) in &record.headers {
+                out.header(&mut block, name, 0, value.as_deref());
+            }
+            entry.headers = block;
+            entry.n_headers = u16::try_from(record.headers.len()).unwrap_or(u16::MAX);
+        }
+        out.push(&entry);
+    }
+    Ok(out.finish())
+}
+
+fn as_failed((index, failure): (usize, &DeliveryFailure)) -> Failed {
+    Failed {
+        origin: index as u32,
+        stage: Stage::KafkaProduce,
+        class: SOURCE_TASK.into(),
+        exception: Exception::from_guest(&failure.error, KAFKA),
+    }
+}
+
 fn settled_all(dead_letters: &DeadLetters) -> bool {
     dead_letters.unsettled.is_empty()
 }
@@ -207,17 +254,10 @@ impl DeadLetters {
         })
     }
 
-    async fn send(
-        &mut self,
-        id: &TaskId,
-        schemas: &Schemas,
-        input: Frame<'_>,
-        failed: &[Failed],
-    ) -> Result<(), Error> {
-        let frame = self.letters(id, schemas, input, failed);
+    async fn send(&mut self, letters: &[u8]) -> Result<(), Error> {
         let delivery = Delivery::new(Arc::clone(&self.done));
         self.unsettled.push(Arc::clone(&delivery));
-        let letters = Frame::trust(&frame).unwrap_or(Frame::EMPTY);
+        let letters = Frame::trust(letters).unwrap_or(Frame::EMPTY);
         let to = vec![0; letters.len()];
         self.producer.send(&letters, &[delivery], &to).await.map_err(|error| Error::DeadLetter {
             topic: self.settings.topic.clone(),
@@ -225,7 +265,15 @@ impl DeadLetters {
         })
     }
 
-    fn letters(&self, id: &TaskId, schemas: &Schemas, input: Frame<'_>, failed: &[Failed]) -> Vec<u8> {
+    /// Dead letters of records of `input`, which are bytes unless `polled` makes bytes of them.
+    fn letters(
+        &self,
+        id: &TaskId,
+        polled: Option<&Polled>,
+        schemas: &Schemas,
+        input: Frame<'_>,
+        failed: &[Failed],
+    ) -> Vec<u8> {
         let mut out = Builder::default();
         let topic = out.topic(&self.settings.topic).unwrap_or_default();
         for failed in failed {
@@ -234,7 +282,7 @@ impl DeadLetters {
             // A source says -1 where it has no timestamp.
             entry.timestamp = record.entry.timestamp.filter(|timestamp| *timestamp >= 0);
             let (key, value) = (record.key(), record.value());
-            match &self.polled {
+            match polled {
                 None => {
                     entry.key = out.put_option(key);
                     entry.value = out.put_option(value);
@@ -252,7 +300,7 @@ impl DeadLetters {
                 n_headers = n_headers.saturating_add(1);
             };
             for original in record.headers() {
-                match &self.polled {
+                match polled {
                     None => header(original.key, original.value),
                     Some(polled) => {
                         let value = polled.value(schemas, original.schema, original.value);

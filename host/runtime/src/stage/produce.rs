@@ -262,32 +262,22 @@ impl Produce {
         })
     }
 
-    /// In transactions: forgets the records that were aborted. Their offsets stay.
-    pub(crate) fn forget(&mut self) {
-        let metrics = &self.metrics;
-        self.submitted.clear(|delivery, size| {
-            let n_lost = delivery.failures().len() + delivery.pending() as usize;
-            metrics.written(size.n_records.saturating_sub(n_lost) as u64, size.n_bytes as u64);
-            metrics.dropped(n_lost.min(size.n_records) as u64);
-        });
-    }
-
     /// In transactions: offsets of everything that was handed over since the last time.
     pub(crate) fn take_unsaved(&mut self) -> Vec<Committable> {
         std::mem::take(&mut self.unsaved).into_values().collect()
     }
 
-    /// Offsets that may be committed since the last time.
-    pub(crate) fn take_committable(&mut self, reporter: &mut Reporter) -> Vec<Committable> {
-        let metrics = &self.metrics;
-        self.submitted.take_committable(|delivery, size| {
+    /// Offsets that may be committed since the last time, and the records among them that Kafka did not
+    /// take, which is tolerated.
+    pub(crate) fn take_committable(&mut self) -> (Vec<Committable>, Vec<DeliveryFailure>) {
+        let (metrics, mut refused) = (&self.metrics, Vec::new());
+        let committable = self.submitted.take_committable(|delivery, size| {
             let failures = delivery.failures();
-            for failure in &failures {
-                reporter.produce_failed(failure);
-            }
             let n_written = size.n_records.saturating_sub(failures.len());
             metrics.written(n_written as u64, size.n_bytes as u64);
-        })
+            refused.extend(failures);
+        });
+        (committable, refused)
     }
 
     /// Whether there is room for another batch.
@@ -301,14 +291,16 @@ impl Produce {
         self.done.notified().await;
     }
 
+    /// Waits until everything has arrived, or was given up.
+    pub(crate) async fn all_arrived(&self) {
+        while self.submitted.in_flight().n_records > 0 {
+            self.arrived().await;
+        }
+    }
+
     /// Waits until everything has arrived, at most `patience`.
     pub(crate) async fn drain(&self, patience: Duration) {
-        let all = async {
-            while self.submitted.in_flight().n_records > 0 {
-                self.arrived().await;
-            }
-        };
         // What has not arrived by then is not committed, and sent again after a restart.
-        _ = tokio::time::timeout(patience, all).await;
+        _ = tokio::time::timeout(patience, self.all_arrived()).await;
     }
 }
