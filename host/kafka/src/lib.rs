@@ -16,6 +16,7 @@ mod events;
 mod log;
 mod native;
 mod producer;
+mod rescue;
 mod transaction;
 
 pub use admin::{Admin, Created, NewTopic, OffsetSpec};

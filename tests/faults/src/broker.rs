@@ -23,10 +23,15 @@ pub(crate) fn killed(scale: Scale) -> anyhow::Result<Outcome> {
     })
 }
 
+/// The controller takes the broker out for its silence, and back when it hears of it, which is seldom here: in
+/// between the broker says that there is no broker.
+const HEARD_OF_SELDOM: &str = "broker.heartbeat.interval.ms=8000\nbroker.session.timeout.ms=9000";
+
 pub(crate) fn paused(scale: Scale) -> anyhow::Result<Outcome> {
-    let broker = Broker::start("")?;
+    let broker = Broker::start(HEARD_OF_SELDOM)?;
     let pause = Duration::from_secs(scale.pick(30, 8));
-    let outcome = through("broker-paused", &broker, "", 1, scale, 1, |_| {
+    let times = scale.pick(4, 1);
+    let outcome = through("broker-paused", &broker, "", 1, scale, times, |_| {
         broker.node("freeze", 1)?;
         last(pause);
         broker.node("thaw", 1)

@@ -10,8 +10,8 @@ use rdkafka::error::KafkaError;
 
 use super::list::List;
 use super::{Code, ERROR_TEXT_MAX, OK, Rebalance, Shared, callbacks, sys, text};
-use crate::ClientConfig;
 use crate::error::{Cause, Error, Result};
+use crate::{ClientConfig, rescue};
 
 /// Which of librdkafka's two kinds of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub(crate) enum Kind {
 pub(crate) struct Client {
     rk: NonNull<sys::rd_kafka_t>,
     kind: Kind,
+    bootstrap_servers: Option<CString>,
     pub(crate) shared: Arc<Shared>,
     /// Topic handles by name; they end with the client.
     topics: Mutex<HashMap<String, TopicHandle>>,
@@ -89,7 +90,19 @@ impl Client {
                 if files.is_empty() { said } else { format!("{said} (files named: {})", files.join(", ")) };
             return Err(failed(Cause::said(Code::RD_KAFKA_RESP_ERR__INVALID_ARG, said)));
         };
-        Ok(Arc::new(Self { rk, kind, shared, topics: Mutex::default() }))
+        let bootstrap_servers = config.settings(kind).find(|(key, _)| *key == "bootstrap.servers");
+        let bootstrap_servers = bootstrap_servers.and_then(|(_, servers)| c_string(servers).ok());
+        let client = Arc::new(Self { rk, kind, bootstrap_servers, shared, topics: Mutex::default() });
+        rescue::watch(&client);
+        Ok(client)
+    }
+
+    /// Makes known the brokers of `bootstrap.servers` that are not.
+    pub(crate) fn add_bootstrap_servers(&self) {
+        if let Some(servers) = &self.bootstrap_servers {
+            // SAFETY: the client is valid, the list a C string that is copied.
+            unsafe { sys::rd_kafka_brokers_add(self.rk(), servers.as_ptr()) };
+        }
     }
 
     /// The pointer, for calls of this module.
@@ -195,6 +208,7 @@ impl Drop for Client {
         };
         // Whoever serves the queue must notice that there is no client any more.
         self.shared.wake.notify_one();
+        self.shared.lost.notify_one();
         aside(move || end.run());
     }
 }

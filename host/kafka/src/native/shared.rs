@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) wake: Arc<Notify>,
     /// Told when a producer's queue has room again.
     pub(crate) room: Notify,
+    /// Told when the last broker was lost, and when the client ends.
+    pub(crate) lost: Notify,
     /// A connection failed since a broker last answered: spares [`Shared::alive`] the lock.
     uneasy: AtomicBool,
     state: Mutex<State>,
@@ -55,6 +57,7 @@ impl Shared {
             name: name.to_owned(),
             wake: Arc::default(),
             room: Notify::new(),
+            lost: Notify::new(),
             uneasy: AtomicBool::new(false),
             state: Mutex::default(),
         }

@@ -102,6 +102,14 @@ impl Commit {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use cofferdam_storage::Error;
+    use cofferdam_telemetry::{Metrics, TaskKind};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -114,5 +122,51 @@ mod tests {
         assert!(!schedule.is_due());
         schedule.hasten();
         assert!(schedule.is_due());
+    }
+
+    /// Keeps what it is given, and may answer too late.
+    #[derive(Default)]
+    struct Store {
+        answers_late: AtomicBool,
+        written: Mutex<Vec<Vec<Committable>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl OffsetStore for Store {
+        async fn get(&self, _: &str, partitions: &[String]) -> Result<Vec<Option<String>>, Error> {
+            Ok(vec![None; partitions.len()])
+        }
+
+        async fn set(&self, _: &str, offsets: Vec<Committable>) -> Result<(), Error> {
+            if self.answers_late.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_secs(6)).await;
+            }
+            self.written.lock().unwrap().push(offsets);
+            Ok(())
+        }
+
+        async fn list(&self, _: &str) -> Result<Vec<(String, String)>, Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_stored_in_time_is_told_nobody_and_stored_with_what_comes() {
+        let store = Arc::new(Store::default());
+        let metrics = Metrics::new().task("c", 0, TaskKind::Source);
+        let id = TaskId { connector: "c".into(), task: 0 };
+        let mut commit = Commit::new(id, store.clone(), Duration::from_secs(5), metrics);
+        let offset = |partition: &str, n: u32| (partition.to_owned(), Some(n.to_string()));
+        store.answers_late.store(true, Ordering::Relaxed);
+        commit.add(vec![offset("a", 1), offset("b", 1)]);
+        let began = now();
+        assert_eq!(commit.write().await, []);
+        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        store.answers_late.store(false, Ordering::Relaxed);
+        commit.add(vec![offset("a", 2)]);
+        let told = commit.write().await;
+        assert_eq!(told, [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "1".to_owned())]);
+        assert_eq!(*store.written.lock().unwrap(), [vec![offset("a", 2), offset("b", 1)]]);
+        assert_eq!(commit.write().await, []);
     }
 }
