@@ -15,8 +15,12 @@ use cofferdam_stdx::{Backoff, Supervisor, TaskKind};
 
 use crate::native::Client;
 
-/// First and longest time between two questions.
+/// First and longest time between two questions, for the first `EAGER` of them that get no answer.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(8));
+/// About a quarter of an hour. After it the pause is `PATIENT`: librdkafka keeps every list of addresses it is given.
+const EAGER: u32 = 100;
+/// Time between two questions in an outage that lasts.
+const PATIENT: Duration = Duration::from_secs(60);
 /// How long an answer may take. Short, since the client cannot end meanwhile.
 const ANSWER: Duration = Duration::from_secs(1);
 /// So many answers in a row end the trouble: the first broker to answer may still say that there is none.
@@ -33,17 +37,17 @@ pub(crate) fn watch(client: &Arc<Client>) {
         loop {
             shared.trouble_came.notified().await;
             let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
-            let mut answers = 0;
+            let (mut answers, mut unanswered) = (0, 0_u32);
             while answers < ANSWERS {
                 if weak.strong_count() == 0 {
                     return;
                 }
-                tokio::time::sleep(pauses.next_delay()).await;
+                tokio::time::sleep(if unanswered < EAGER { pauses.next_delay() } else { PATIENT }).await;
                 let Some(client) = weak.upgrade() else { return };
                 if client.cluster_id(ANSWER).await.is_ok() {
                     answers += 1;
                 } else {
-                    answers = 0;
+                    (answers, unanswered) = (0, unanswered.saturating_add(1));
                     client.add_bootstrap_servers();
                 }
             }

@@ -10,14 +10,27 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use cofferdam_api::Class;
 use cofferdam_kafka::Delivery;
 
 /// What tells that the records of a group are in Kafka.
 pub(crate) trait Ack {
     /// Records of which nothing is known yet.
     fn pending(&self) -> u32;
-    /// Whether a record was given up.
-    fn failed(&self) -> bool;
+    /// What was given up.
+    fn given_up(&self) -> GivenUp;
+}
+
+/// Records that were given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// None.
+    #[default]
+    Nothing,
+    /// Only such as are at fault themselves: a topic takes others.
+    BadRecords,
+    /// Also such as are not: time, rights, a broker.
+    Good,
 }
 
 impl Ack for Arc<Delivery> {
@@ -25,8 +38,12 @@ impl Ack for Arc<Delivery> {
         Delivery::pending(self)
     }
 
-    fn failed(&self) -> bool {
-        !self.failures().is_empty()
+    fn given_up(&self) -> GivenUp {
+        match self.failures().as_slice() {
+            [] => GivenUp::Nothing,
+            all if all.iter().all(|failure| failure.class == Class::Data) => GivenUp::BadRecords,
+            _ => GivenUp::Good,
+        }
     }
 }
 
@@ -74,8 +91,8 @@ pub(crate) struct InFlight {
 }
 
 impl<A: Ack> Submitted<A> {
-    /// `failures_pass`: a record that was given up counts as acknowledged (`errors.tolerance=all`);
-    /// else it blocks its partition for good, since the task is about to fail.
+    /// `failures_pass`: a bad record that was given up counts as acknowledged (`errors.tolerance=all`);
+    /// any other blocks its partition for good, since the task is about to fail.
     pub(crate) fn new(failures_pass: bool) -> Self {
         Self { partitions: HashMap::new(), failures_pass }
     }
@@ -140,7 +157,12 @@ impl<A: Ack> Submitted<A> {
 }
 
 fn is_acked<A: Ack>(group: &Group<A>, failures_pass: bool) -> bool {
-    group.ack.pending() == 0 && (failures_pass || !group.ack.failed())
+    group.ack.pending() == 0
+        && match group.ack.given_up() {
+            GivenUp::Nothing => true,
+            GivenUp::BadRecords => failures_pass,
+            GivenUp::Good => false,
+        }
 }
 
 #[cfg(test)]
@@ -155,20 +177,20 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Debug, Default)]
-    struct Fake(Rc<Cell<(u32, bool)>>);
+    struct Fake(Rc<Cell<(u32, GivenUp)>>);
 
     impl Ack for Fake {
         fn pending(&self) -> u32 {
             self.0.get().0
         }
 
-        fn failed(&self) -> bool {
+        fn given_up(&self) -> GivenUp {
             self.0.get().1
         }
     }
 
     fn fake(pending: u32) -> Fake {
-        Fake(Rc::new(Cell::new((pending, false))))
+        Fake(Rc::new(Cell::new((pending, GivenUp::Nothing))))
     }
 
     fn submit(submitted: &mut Submitted<Fake>, partition: &str, offset: u64, ack: &Fake) {
@@ -184,7 +206,7 @@ mod tests {
         submit(&mut submitted, "p", 2, &second);
         assert_eq!(submitted.take_committable(|_, _| ()), []);
         assert_eq!(submitted.in_flight(), InFlight { n_records: 1, n_bytes: 10 });
-        first.0.set((0, false));
+        first.0.set((0, GivenUp::Nothing));
         assert_eq!(submitted.take_committable(|_, _| ()), [("p".to_owned(), Some("2".to_owned()))]);
         assert_eq!(submitted.in_flight(), InFlight::default());
     }
@@ -198,13 +220,20 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_was_given_up_blocks_unless_failures_are_tolerated() {
-        for (failures_pass, n) in [(false, 0), (true, 1)] {
+    fn a_record_that_was_given_up_blocks_unless_it_is_bad_and_failures_are_tolerated() {
+        let cases = [
+            (false, GivenUp::BadRecords, 0),
+            (true, GivenUp::BadRecords, 1),
+            (false, GivenUp::Good, 0),
+            (true, GivenUp::Good, 0),
+        ];
+        for (failures_pass, given_up, n) in cases {
             let mut submitted = Submitted::new(failures_pass);
             let ack = fake(0);
-            ack.0.set((0, true));
+            ack.0.set((0, given_up));
             submit(&mut submitted, "p", 1, &ack);
-            assert_eq!(submitted.take_committable(|_, _| ()).len(), n, "failures pass: {failures_pass}");
+            let n_taken = submitted.take_committable(|_, _| ()).len();
+            assert_eq!(n_taken, n, "failures pass: {failures_pass}, {given_up:?}");
         }
     }
 
@@ -214,7 +243,7 @@ mod tests {
         let ack = fake(3);
         submitted.submit(&"".into(), "", Progress::Untracked, ack.clone(), 3, 30);
         assert_eq!(submitted.in_flight(), InFlight { n_records: 3, n_bytes: 30 });
-        ack.0.set((0, false));
+        ack.0.set((0, GivenUp::Nothing));
         let mut n_done = 0;
         assert_eq!(submitted.take_committable(|_, _| n_done += 1), []);
         assert_eq!(n_done, 1);
@@ -252,7 +281,7 @@ mod tests {
                     break;
                 }
                 let at = waiting.swap_remove(index.index(waiting.len()));
-                all.get(at).unwrap().1.0.set((0, false));
+                all.get(at).unwrap().1.0.set((0, GivenUp::Nothing));
             }
             submitted.take_committable(|_, _| ());
             prop_assert!(waiting.is_empty());

@@ -43,6 +43,8 @@ pub(crate) struct DeadLetters {
     producer: Producer,
     done: Arc<Notify>,
     unsettled: Vec<Arc<Delivery>>,
+    /// Why a letter could not even be handed over. It never comes to its topic, so nothing is settled again.
+    refusal: Option<String>,
     /// How a source's records become bytes; none for a sink, whose records are.
     polled: Option<Polled>,
 }
@@ -132,7 +134,7 @@ impl Reporter {
         }
         let Some(dead_letters) = &mut self.dead_letters else { return Ok(()) };
         self.metrics.dlq_requests(n);
-        let sent = as_sent(failures).map_err(|error| Error::UnusableBatch(error.to_string()))?;
+        let sent = as_sent(failures).map_err(|error| dead_letters.refused(error.to_string()))?;
         let sent = Frame::trust(&sent).unwrap_or(Frame::EMPTY);
         let failed: Vec<Failed> = failures.iter().enumerate().map(as_failed).collect();
         let letters = dead_letters.letters(&self.id, None, &self.schemas, sent, &failed);
@@ -250,6 +252,7 @@ impl DeadLetters {
             producer,
             done: Arc::default(),
             unsettled: Vec::new(),
+            refusal: None,
             polled: None,
         })
     }
@@ -259,10 +262,14 @@ impl DeadLetters {
         self.unsettled.push(Arc::clone(&delivery));
         let letters = Frame::trust(letters).unwrap_or(Frame::EMPTY);
         let to = vec![0; letters.len()];
-        self.producer.send(&letters, &[delivery], &to).await.map_err(|error| Error::DeadLetter {
-            topic: self.settings.topic.clone(),
-            reason: cofferdam_api::chain(&error),
-        })
+        let sent = self.producer.send(&letters, &[delivery], &to).await;
+        sent.map_err(|error| self.refused(cofferdam_api::chain(&error)))
+    }
+
+    /// A letter will not come to its topic: no offset may be stored past its record, whatever ends the task.
+    fn refused(&mut self, reason: String) -> Error {
+        self.refusal = Some(reason.clone());
+        Error::DeadLetter { topic: self.settings.topic.clone(), reason }
     }
 
     /// Dead letters of records of `input`, which are bytes unless `polled` makes bytes of them.
@@ -320,6 +327,9 @@ impl DeadLetters {
 
     /// Waits for the broker's answer to every letter.
     async fn settle(&mut self) -> Result<(), Error> {
+        if let Some(reason) = self.refusal.clone() {
+            return Err(Error::DeadLetter { topic: self.settings.topic.clone(), reason });
+        }
         while let Some(delivery) = self.unsettled.last() {
             // Several deliveries share one notification: look again after each.
             while delivery.pending() > 0 {

@@ -89,6 +89,32 @@ async fn a_torn_line_is_ended_before_the_next_record() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_offset_is_stored_past_a_record_that_the_dead_letter_queue_refuses_as_well() {
+    let bench = Bench::shipped().await;
+    let from = bench.path("from");
+    std::fs::write(&from, format!("a\n{}\nb\n", "x".repeat(2_000))).unwrap();
+    let mut source = vec![
+        ("connector.class", "FileStreamSource"),
+        ("topic", "lines"),
+        ("file", from.as_str()),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+    ];
+    let narrow = [&source[..], &[("producer.override.max.request.size", "1000")]].concat();
+    let id = bench.start("source", &narrow).await;
+    bench.until(&id, State::Failed).await;
+    let trace = bench.heard.trace(&id);
+    assert!(trace.contains("dead") && trace.contains("large"), "{trace}");
+    bench.stop(&id).await;
+    assert_eq!(bench.offset("source").await, None);
+    // With room for it nothing is missing.
+    source.truncate(3);
+    bench.start("source", &source).await;
+    bench.until_offset("source", "{\"position\":2005}").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_predicate_of_another_artifact_decides_record_by_record() {
     let bench = Bench::shipped().await;
     let source = [
