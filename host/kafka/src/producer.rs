@@ -12,7 +12,7 @@ use std::time::Duration;
 use cofferdam_frame::{Frame, Record};
 
 use crate::error::{Cause, Error, Result};
-use crate::native::{Client, Full, Kind, Plain};
+use crate::native::{Client, Kind, Outgoing};
 use crate::{ClientConfig, Delivery, Role, events};
 
 /// Records handed over between two chances for other tasks.
@@ -137,26 +137,24 @@ impl Producer {
         range: Range<usize>,
         delivery: &impl Fn(usize) -> Option<&'a Arc<Delivery>>,
     ) -> (usize, Option<Cause>) {
-        let mut run: Vec<Plain<'_>> = Vec::new();
         let Some(first) = frame.get(range.start) else { return (range.len(), None) };
-        for (index, record) in range.clone().zip(frame.iter().skip(range.start)).take(RUN_MAX) {
-            if !is_plain(&record) || record.entry.topic != first.entry.topic || self.is_too_large(&record) {
-                break;
-            }
-            run.push(Plain { key: record.key(), value: record.value(), delivery: delivery(index) });
-        }
-        if !run.is_empty() {
-            return self.client.produce_batch(first.topic(), &run);
-        }
-        let full = Full {
-            partition: first.entry.partition,
-            timestamp: first.entry.timestamp,
-            headers: first.headers(),
-            plain: Plain { key: first.key(), value: first.value(), delivery: delivery(range.start) },
-        };
-        match self.client.produce(first.topic(), &full) {
-            Ok(()) => (1, None),
-            Err(cause) => (0, Some(cause)),
+        let is_batched = |record: &Record<'_>| is_plain(record) && !self.is_too_large(record);
+        let batched = is_batched(&first);
+        let run = range.clone().zip(frame.iter().skip(range.start)).take(RUN_MAX);
+        let run = run
+            .take_while(|(_, record)| record.entry.topic == first.entry.topic && is_batched(record) == batched)
+            .map(|(index, record)| Outgoing {
+                partition: record.entry.partition,
+                timestamp: record.entry.timestamp,
+                headers: record.headers(),
+                key: record.key(),
+                value: record.value(),
+                delivery: delivery(index),
+            });
+        if batched {
+            self.client.produce_batch(first.topic(), run)
+        } else {
+            self.client.produce(first.topic(), run)
         }
     }
 

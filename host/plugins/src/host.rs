@@ -24,8 +24,8 @@ use crate::{Hooks, Metric, SinkRequests, TransactionEnd, TransactionEnds};
 const HANDLES_MAX: usize = 10_000;
 /// Longest name of a plugin's own metric.
 const METRIC_NAME_MAX: usize = 128;
-/// Epochs (milliseconds) that a guest runs before other work gets its thread.
-const YIELD_EVERY: u32 = 10;
+/// Epochs that a guest runs before other work gets its thread: 10 ms.
+const YIELD_EVERY: u32 = 2;
 
 /// What a store holds.
 pub(crate) struct State {

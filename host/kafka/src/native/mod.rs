@@ -20,7 +20,7 @@ mod transaction;
 pub(crate) use admin::Topic;
 pub(crate) use client::{Client, Kind, aside, config_cause, describe};
 pub(crate) use message::{Message, Timestamp};
-pub(crate) use produce::{Full, Plain};
+pub(crate) use produce::Outgoing;
 pub(crate) use queue::Queue;
 pub(crate) use shared::{Rebalance, Shared};
 pub(crate) use transaction::Refusal;

@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use super::client::taken;
+use super::client::{TopicHandle, taken};
 use super::{Client, Code, OK, sys};
 use crate::Delivery;
 use crate::error::Cause;
@@ -12,29 +12,49 @@ use crate::error::Cause;
 /// No partition chosen: the partitioner decides.
 const ANY_PARTITION: i32 = -1;
 
-/// A record without partition, timestamp and headers.
-pub(crate) struct Plain<'a> {
+/// A record for a topic.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) partition: Option<i32>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) headers: cofferdam_frame::Headers<'a>,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) delivery: Option<&'a Arc<Delivery>>,
 }
 
-/// A record with everything.
-pub(crate) struct Full<'a> {
-    pub(crate) partition: Option<i32>,
-    pub(crate) timestamp: Option<i64>,
-    pub(crate) headers: cofferdam_frame::Headers<'a>,
-    pub(crate) plain: Plain<'a>,
-}
-
 impl Client {
     /// Hands over records of one topic in order. Says how many were taken, and why no more.
-    pub(crate) fn produce_batch(&self, topic: &str, records: &[Plain<'_>]) -> (usize, Option<Cause>) {
+    pub(crate) fn produce<'a>(
+        &self,
+        topic: &str,
+        records: impl Iterator<Item = Outgoing<'a>>,
+    ) -> (usize, Option<Cause>) {
         let topic = match self.topic(topic) {
             Ok(topic) => topic,
             Err(cause) => return (0, Some(cause)),
         };
-        let message = |record: &Plain<'_>| {
+        let mut taken = 0;
+        for record in records {
+            if let Err(cause) = self.produce_one(topic, &record) {
+                return (taken, Some(cause));
+            }
+            taken += 1;
+        }
+        (taken, None)
+    }
+
+    /// As [`Client::produce`], in one call: for records without partition, timestamp and headers, which it does
+    /// not know.
+    pub(crate) fn produce_batch<'a>(
+        &self,
+        topic: &str,
+        records: impl Iterator<Item = Outgoing<'a>>,
+    ) -> (usize, Option<Cause>) {
+        let topic = match self.topic(topic) {
+            Ok(topic) => topic,
+            Err(cause) => return (0, Some(cause)),
+        };
+        let message = |record: Outgoing<'_>| {
             let ((payload, len), (key, key_len)) = (parts(record.value), parts(record.key));
             sys::rd_kafka_message_t {
                 err: OK,
@@ -48,7 +68,7 @@ impl Client {
                 _private: opaque(record.delivery),
             }
         };
-        let mut messages: Vec<_> = records.iter().map(message).collect();
+        let mut messages: Vec<_> = records.map(message).collect();
         // SAFETY: the topic's handle lives as long as the client. With F_COPY librdkafka reads the
         // bytes before it returns; it writes to `err` of the messages only.
         unsafe {
@@ -71,30 +91,28 @@ impl Client {
         (count, messages.get(count).map(|message| Cause::of(message.err)))
     }
 
-    /// Hands over one record.
-    pub(crate) fn produce(&self, topic: &str, record: &Full<'_>) -> Result<(), Cause> {
+    fn produce_one(&self, topic: TopicHandle, record: &Outgoing<'_>) -> Result<(), Cause> {
         use sys::rd_kafka_vtype_t as Type;
-        let topic = self.topic(topic)?;
         let headers = Headers::new(record.headers)?;
-        let opaque = opaque(record.plain.delivery);
-        let ((value, value_len), (key, key_len)) = (parts(record.plain.value), parts(record.plain.key));
-        let mut arguments = vec![
+        let opaque = opaque(record.delivery);
+        let ((value, value_len), (key, key_len)) = (parts(record.value), parts(record.key));
+        let native_headers = headers.as_ref().map_or(std::ptr::null_mut(), |headers| headers.0);
+        // The last one is left out where there are no headers.
+        let arguments = [
             argument(Type::RD_KAFKA_VTYPE_RKT, |u| u.rkt = topic.0.as_ptr()),
             argument(Type::RD_KAFKA_VTYPE_PARTITION, |u| u.i32_ = record.partition.unwrap_or(ANY_PARTITION)),
             argument(Type::RD_KAFKA_VTYPE_MSGFLAGS, |u| u.i = sys::RD_KAFKA_MSG_F_COPY),
             argument(Type::RD_KAFKA_VTYPE_VALUE, |u| u.mem = Memory { ptr: value, size: value_len }),
             argument(Type::RD_KAFKA_VTYPE_KEY, |u| u.mem = Memory { ptr: key, size: key_len }),
             argument(Type::RD_KAFKA_VTYPE_OPAQUE, |u| u.ptr = opaque),
+            // Kafka's "now".
+            argument(Type::RD_KAFKA_VTYPE_TIMESTAMP, |u| u.i64_ = record.timestamp.unwrap_or(0)),
+            argument(Type::RD_KAFKA_VTYPE_HEADERS, |u| u.headers = native_headers),
         ];
-        if let Some(timestamp) = record.timestamp {
-            arguments.push(argument(Type::RD_KAFKA_VTYPE_TIMESTAMP, |u| u.i64_ = timestamp));
-        }
-        if let Some(headers) = &headers {
-            arguments.push(argument(Type::RD_KAFKA_VTYPE_HEADERS, |u| u.headers = headers.0));
-        }
+        let n_arguments = if headers.is_some() { arguments.len() } else { arguments.len() - 1 };
         // SAFETY: the arguments have the members that their types call for; librdkafka copies key
         // and value, and takes the headers over when it takes the record.
-        match unsafe { taken(sys::rd_kafka_produceva(self.rk(), arguments.as_ptr(), arguments.len())) } {
+        match unsafe { taken(sys::rd_kafka_produceva(self.rk(), arguments.as_ptr(), n_arguments)) } {
             Ok(()) => {
                 std::mem::forget(headers);
                 Ok(())
