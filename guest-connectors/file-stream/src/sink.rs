@@ -5,7 +5,7 @@
 //! committed the file is synced: what Kafka believes to be written is written.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 
 use cofferdam_sdk::{
     Batch, Config, ConfigDef, Error, Key, PluginInfo, Problem, Problems, Result, Sink, SinkContext,
@@ -26,6 +26,8 @@ pub(crate) struct FileStreamSink {
     shared: bool,
     buffer: Vec<u8>,
     lines: Lines,
+    /// Whether the file ends with a line as far as this task is concerned.
+    begun: bool,
     unsynced: bool,
 }
 
@@ -53,7 +55,9 @@ impl Sink for FileStreamSink {
 
     fn start(config: &Config, _: &SinkContext) -> Result<Self> {
         let path = file(config)?;
-        let opened = OpenOptions::new().create(true).append(true).open(path);
+        // Its end is read, where that may be.
+        let opened = OpenOptions::new().create(true).read(true).append(true).open(path);
+        let opened = opened.or_else(|_| OpenOptions::new().create(true).append(true).open(path));
         let out = opened.map_err(|error| {
             Error::fatal(format!("Couldn't find or create file '{path}' for FileStreamSinkTask: {error}"))
         })?;
@@ -103,6 +107,7 @@ impl FileStreamSink {
             shared,
             buffer: Vec::new(),
             lines: Lines::default(),
+            begun: false,
             unsynced: false,
         }
     }
@@ -110,6 +115,13 @@ impl FileStreamSink {
     /// Writes the buffer, or leaves the file as it was.
     fn append(&mut self) -> Result<()> {
         let failed = |path: &str, error: io::Error| format!("Writing {path} failed: {error}");
+        if !self.begun {
+            // The last worker may have died within a write: the next record must not go on where that ended.
+            if self.out.is_torn() {
+                self.buffer.insert(0, b'\n');
+            }
+            self.begun = true;
+        }
         let length = self.out.length().map_err(|error| Error::retriable(failed(&self.path, error)))?;
         let mut written = 0;
         while let Some(rest) = self.buffer.get(written..).filter(|rest| !rest.is_empty()) {
@@ -158,6 +170,8 @@ impl FileStreamSink {
 trait Out {
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
     fn length(&self) -> io::Result<u64>;
+    /// Whether its last line has no end.
+    fn is_torn(&mut self) -> bool;
     fn cut(&mut self, length: u64) -> io::Result<()>;
     fn sync(&mut self) -> io::Result<()>;
 }
@@ -169,6 +183,12 @@ impl Out for File {
 
     fn length(&self) -> io::Result<u64> {
         self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn is_torn(&mut self) -> bool {
+        let mut last = [0];
+        let read = self.seek(SeekFrom::End(-1)).and_then(|_| self.read(&mut last));
+        matches!(read, Ok(1)) && last != *b"\n"
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {

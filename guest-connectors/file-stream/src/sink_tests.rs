@@ -80,6 +80,21 @@ fn values_become_lines() {
 }
 
 #[test]
+fn a_line_that_a_crash_has_torn_is_ended_before_the_next_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.txt");
+    std::fs::write(&path, "one\ntw").unwrap();
+    let text = schemas::string().unwrap();
+    for value in ["two", "three"] {
+        let mut instance = Instance::new(PLUGINS);
+        instance.start_sink("FileStreamSink", pairs(path.to_str().unwrap())).unwrap();
+        assert!(instance.put(&[]).unwrap().is_empty());
+        assert!(instance.put(&frame(&[(text, Some(value.as_bytes()))])).unwrap().is_empty());
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntw\ntwo\nthree\n");
+}
+
+#[test]
 fn a_file_in_a_missing_folder_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("no/out.txt");
@@ -124,6 +139,10 @@ impl Out for SmallDisk {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.borrow().content.len() as u64)
+    }
+
+    fn is_torn(&mut self) -> bool {
+        self.0.borrow().content.last().is_some_and(|last| *last != b'\n')
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {

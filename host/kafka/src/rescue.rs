@@ -4,21 +4,23 @@
 //! `bootstrap.servers` when none is left. An answer that names no broker at all, as a cluster gives
 //! whose only broker has just come back, makes it do both at once, and the second may be undone by the first:
 //! `rd_kafka_rebootstrap_tmr_stop` takes the timer away while `rk_rebootstrap_in_progress` stays set. The client
-//! then never connects again, and says nothing more. So the addresses are given to it again after
-//! it has lost its brokers; where it still knows them that changes nothing.
+//! then never connects again, and says nothing more. So whoever has had trouble with its connections is asked
+//! until it gets answers again, and given the addresses again while it gets none; where it still knows
+//! them that changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_stdx::{Supervisor, TaskKind};
+use cofferdam_stdx::{Backoff, Supervisor, TaskKind};
 
 use crate::native::Client;
 
-/// When to give the addresses after the last broker was lost. More than once: the loss is told before
-/// librdkafka is done with it, and the next answer may name no broker either.
-const AFTER: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20)];
-/// And then, while no broker answers.
-const EVERY: Duration = Duration::from_mins(1);
+/// First and longest time between two questions.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(8));
+/// How long an answer may take. Short, since the client cannot end meanwhile.
+const ANSWER: Duration = Duration::from_secs(1);
+/// So many answers in a row end the trouble: the first broker to answer may still say that there is none.
+const ANSWERS: u32 = 3;
 
 /// Watches over `client` until its last other handle is dropped.
 ///
@@ -29,18 +31,21 @@ pub(crate) fn watch(client: &Arc<Client>) {
     let name = shared.name.clone();
     drop(Supervisor::new().spawn(TaskKind::KafkaEvents, &name, async move {
         loop {
-            shared.lost.notified().await;
-            // What is told from here on is answered by the next round.
-            let mut pauses = AFTER.into_iter();
-            while weak.strong_count() > 0
-                && let Some(pause) = pauses.next().or_else(|| shared.is_down().then_some(EVERY))
-            {
-                tokio::time::sleep(pause).await;
+            shared.trouble_came.notified().await;
+            let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
+            let mut answers = 0;
+            while answers < ANSWERS {
+                if weak.strong_count() == 0 {
+                    return;
+                }
+                tokio::time::sleep(pauses.next_delay()).await;
                 let Some(client) = weak.upgrade() else { return };
-                client.add_bootstrap_servers();
-            }
-            if weak.strong_count() == 0 {
-                return;
+                if client.cluster_id(ANSWER).await.is_ok() {
+                    answers += 1;
+                } else {
+                    answers = 0;
+                    client.add_bootstrap_servers();
+                }
             }
         }
     }));

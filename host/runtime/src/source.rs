@@ -155,8 +155,10 @@ impl Source {
         }
         match self.poll.poll(&self.task.metrics).await? {
             Polled::Records(batch, ends) => self.pass_all(batch, ends).await,
-            Polled::Nothing(_, Some(end)) => self.end_transaction(end).await,
-            Polled::Nothing(pause, None) => {
+            Polled::Nothing(pause, end) => {
+                if let Some(end) = end {
+                    self.end_transaction(end).await?;
+                }
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = sleep_until(self.schedule.due()) => {}

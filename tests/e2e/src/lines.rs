@@ -15,7 +15,7 @@ pub fn line(number: u64) -> String {
     line
 }
 
-/// The number of a line, if it is as [`line`] made it, to the last byte.
+/// The number of a line, if it is as [`line()`] made it, to the last byte.
 #[must_use]
 pub fn number_of(text: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(text.get(5..17)?).ok()?;

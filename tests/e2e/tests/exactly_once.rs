@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use cofferdam_e2e::{
     Broker, Message, Topics, Worker, eventually, line, number_of, program, skip_without_kafka, write_lines,
 };
@@ -259,7 +260,9 @@ fn visible(folder: &Path) -> anyhow::Result<Vec<u64>> {
             let text = std::fs::read(segment)?;
             assert!(text.ends_with(b"\n"), "a visible segment is complete");
             let lines = text.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n');
-            numbers.extend(lines.map(|line| number_of(line).expect("a line as it was sent")));
+            for line in lines {
+                numbers.push(number_of(line).context("a line is not as it was sent")?);
+            }
         }
     }
     Ok(numbers)

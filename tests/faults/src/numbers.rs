@@ -18,11 +18,13 @@ pub(crate) struct Tally {
     seen: Vec<u32>,
     /// What is none of the records that were sent.
     pub(crate) damaged: u64,
+    /// How much damage is none to a record.
+    torn_max: u64,
 }
 
 impl Tally {
     pub(crate) fn new(n: u64) -> Self {
-        Self { seen: vec![0; n as usize], damaged: 0 }
+        Self { seen: vec![0; n as usize], damaged: 0, torn_max: 0 }
     }
 
     pub(crate) fn line(&mut self, text: &[u8]) {
@@ -42,9 +44,15 @@ impl Tally {
         }
     }
 
+    /// Each kill of a worker that writes to a file may leave a piece of a line, whose record comes again.
+    pub(crate) fn allow_torn(&mut self, kills: u64) {
+        self.torn_max = kills;
+    }
+
     /// How many did not arrive. What arrived damaged stands for one that is lost.
     pub(crate) fn lost(&self) -> u64 {
-        self.damaged + self.seen.iter().filter(|times| **times == 0).count() as u64
+        self.damaged.saturating_sub(self.torn_max)
+            + self.seen.iter().filter(|times| **times == 0).count() as u64
     }
 
     pub(crate) fn duplicated(&self) -> u64 {

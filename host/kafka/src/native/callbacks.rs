@@ -71,7 +71,6 @@ pub(super) unsafe extern "C" fn on_error(
     let is = |which: Code| code == which as c_int;
     if is(Code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         shared.brokers_down(&reason);
-        shared.lost.notify_one();
     } else if is(Code::RD_KAFKA_RESP_ERR__AUTHENTICATION) || is(Code::RD_KAFKA_RESP_ERR__SSL) {
         // There is a broker, but it is of no use; this does not mend by itself.
         shared.connection_failed(&reason);

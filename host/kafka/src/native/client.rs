@@ -208,7 +208,7 @@ impl Drop for Client {
         };
         // Whoever serves the queue must notice that there is no client any more.
         self.shared.wake.notify_one();
-        self.shared.lost.notify_one();
+        self.shared.trouble_came.notify_one();
         aside(move || end.run());
     }
 }

@@ -28,8 +28,8 @@ pub(crate) struct Shared {
     pub(crate) wake: Arc<Notify>,
     /// Told when a producer's queue has room again.
     pub(crate) room: Notify,
-    /// Told when the last broker was lost, and when the client ends.
-    pub(crate) lost: Notify,
+    /// Told when a connection failed, and when the client ends.
+    pub(crate) trouble_came: Notify,
     /// A connection failed since a broker last answered: spares [`Shared::alive`] the lock.
     uneasy: AtomicBool,
     state: Mutex<State>,
@@ -57,7 +57,7 @@ impl Shared {
             name: name.to_owned(),
             wake: Arc::default(),
             room: Notify::new(),
-            lost: Notify::new(),
+            trouble_came: Notify::new(),
             uneasy: AtomicBool::new(false),
             state: Mutex::default(),
         }
@@ -94,6 +94,7 @@ impl Shared {
 
     /// A connection failed; there may be others.
     pub(super) fn connection_failed(&self, reason: &str) {
+        self.trouble_came.notify_one();
         self.uneasy.store(true, Ordering::Release);
         let mut state = self.state();
         state.transport = Some(reason.to_owned());
@@ -104,6 +105,7 @@ impl Shared {
 
     /// No broker is left, or none lets us in.
     pub(super) fn brokers_down(&self, reason: &str) {
+        self.trouble_came.notify_one();
         self.uneasy.store(true, Ordering::Release);
         let mut state = self.state();
         if state.down.is_some() {

@@ -73,6 +73,22 @@ async fn stock_transforms_and_the_json_converter_shape_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_line_is_ended_before_the_next_record() {
+    let bench = Bench::shipped().await;
+    let to = bench.path("to.txt");
+    std::fs::write(&to, "one\ntw").unwrap();
+    bench.produce("in", &[(None, Some("two"))]).await;
+    let sink = [
+        ("connector.class", "FileStreamSink"),
+        ("topics", "in"),
+        ("file", to.as_str()),
+        ("value.converter", "StringConverter"),
+    ];
+    bench.start("sink", &sink).await;
+    bench.until_file(&to, "one\ntw\ntwo\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_predicate_of_another_artifact_decides_record_by_record() {
     let bench = Bench::shipped().await;
     let source = [
