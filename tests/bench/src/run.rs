@@ -133,7 +133,11 @@ impl Bench {
             }
             let peak = peak_kib(worker.pid())?;
             measured.upkeep.push(Upkeep { contestant, start, idle, peak });
-            worker.stop()?;
+            match contestant {
+                Contestant::Cofferdam => worker.stop()?,
+                // A JVM that is told to end says that a signal ended it.
+                Contestant::Connect | Contestant::Tuned => worker.kill()?,
+            }
         }
         Ok(())
     }
