@@ -119,11 +119,9 @@ impl Broker {
     /// # Errors
     /// When it fails.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let libs = Command::new(scripts().join("fetch-kafka.sh")).stdin(Stdio::null()).output()?;
-        ensure!(libs.status.success(), "fetch-kafka.sh: {}", String::from_utf8_lossy(&libs.stderr));
-        let libs = String::from_utf8(libs.stdout)?;
+        let libs = kafka_libs()?;
         let output = Command::new("java")
-            .args(["-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", libs.trim()), class])
+            .args(["-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", libs.display()), class])
             .args(["--bootstrap-server", &self.bootstrap])
             .args(arguments)
             .stdin(Stdio::null())
@@ -153,6 +151,13 @@ impl Drop for Broker {
         // Fails only when the janitor was killed.
         _ = self.janitor.wait();
     }
+}
+
+/// The folder of Kafka's libraries, fetched if they are not there yet; its plugins are beside it.
+pub(crate) fn kafka_libs() -> anyhow::Result<PathBuf> {
+    let libs = Command::new(scripts().join("fetch-kafka.sh")).stdin(Stdio::null()).output()?;
+    ensure!(libs.status.success(), "fetch-kafka.sh: {}", String::from_utf8_lossy(&libs.stderr));
+    Ok(String::from_utf8(libs.stdout)?.trim().into())
 }
 
 fn scripts() -> PathBuf {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+use crate::broker::kafka_libs;
 use crate::eventually;
 
 /// Status and body of an answer.
@@ -72,6 +73,47 @@ impl Worker {
         Self::start(dir, &["distributed", &file.display().to_string()], rest, bootstrap)
     }
 
+    /// The real Kafka Connect, distributed, with these options of its JVM. `properties` come last and so win.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn kafka_connect(
+        dir: &Path,
+        bootstrap: &str,
+        jvm: &[&str],
+        properties: &str,
+    ) -> anyhow::Result<Self> {
+        let rest = free_port()?;
+        let libs = kafka_libs()?;
+        let plugins = libs.with_file_name("plugins");
+        let (file, log) = (dir.join("worker.properties"), dir.join("log4j2.properties"));
+        let text = format!(
+            "bootstrap.servers={bootstrap}\nlisteners=http://127.0.0.1:{rest}\nrest.advertised.host.name=127.0.0.1\n\
+             plugin.path={}\ngroup.id=connect\nconfig.storage.topic=connect-configs\n\
+             offset.storage.topic=connect-offsets\nstatus.storage.topic=connect-status\n\
+             config.storage.replication.factor=1\noffset.storage.replication.factor=1\n\
+             status.storage.replication.factor=1\n\
+             key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+             value.converter=org.apache.kafka.connect.storage.StringConverter\n{properties}\n",
+            plugins.display()
+        );
+        std::fs::write(&file, text)?;
+        std::fs::write(
+            &log,
+            "status = error\nappender.out.type = Console\nappender.out.name = out\n\
+             appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = [%d] %p %m (%c:%L)%n\n\
+             rootLogger.level = info\nrootLogger.appenderRef.out.ref = out\n",
+        )?;
+        let mut command = Command::new("java");
+        command
+            .args(jvm)
+            .arg(format!("-Dlog4j2.configurationFile={}", log.display()))
+            .args(["-cp", &format!("{}/*", libs.display())])
+            .arg("org.apache.kafka.connect.cli.ConnectDistributed")
+            .arg(&file);
+        Self::spawn(dir, command, rest, bootstrap)
+    }
+
     /// `cofferdam standalone` against a broker, with connector files.
     ///
     /// # Errors
@@ -97,10 +139,15 @@ impl Worker {
     }
 
     fn start(dir: &Path, arguments: &[&str], rest: u16, bootstrap: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary()?);
+        command.args(arguments);
+        Self::spawn(dir, command, rest, bootstrap)
+    }
+
+    fn spawn(dir: &Path, mut command: Command, rest: u16, bootstrap: &str) -> anyhow::Result<Self> {
         let log = dir.join("worker.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let child = Command::new(binary()?)
-            .args(arguments)
+        let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
