@@ -142,7 +142,9 @@ impl Producer {
         let batched = is_batched(&first);
         let run = range.clone().zip(frame.iter().skip(range.start)).take(RUN_MAX);
         let run = run
-            .take_while(|(_, record)| record.entry.topic == first.entry.topic && is_batched(record) == batched)
+            .take_while(|(_, record)| {
+                record.entry.topic == first.entry.topic && is_batched(record) == batched
+            })
             .map(|(index, record)| Outgoing {
                 partition: record.entry.partition,
                 timestamp: record.entry.timestamp,

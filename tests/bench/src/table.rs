@@ -39,7 +39,7 @@ impl<'a> Table<'a> {
             self.head(&mut out, title);
             for case in self.cases {
                 let of = |who| self.series(case.name, who, figure);
-                let row = row(|who| of(who), |ours, theirs| (ours.to_vec(), theirs.to_vec()));
+                let row = row(of, |ours, theirs| (ours.to_vec(), theirs.to_vec()));
                 // Writing to a String cannot fail.
                 _ = writeln!(out, "| {} {} | {row} |", case.name, case.about);
             }
