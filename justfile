@@ -45,6 +45,10 @@ quickstart *options:
 bench-rough *options:
     tests/harness/bench-rough.sh {{options}}
 
+# Instructions a record of fixed work, written anew as what later runs of the tests are compared with
+instructions:
+    UPDATE_EXPECT=1 cargo test --locked --workspace --test counts -- --show-output
+
 # Faults against a real Kafka and a real worker, as a table: kills, brokers that go away, refusals, hostile guests,
 # rebalances; `just faults NAME... --short` for some of them, or fewer records
 faults *options:
