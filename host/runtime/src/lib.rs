@@ -7,6 +7,7 @@
 //! Nothing here knows why a task runs or who asked for it, and nothing is lost or left out without
 //! being counted and, where that is configured, reported.
 
+mod ahead;
 mod batch;
 mod chain;
 mod connector;

@@ -6,6 +6,7 @@
 //! is told to end, and aborted when it fails; one that the connector ends itself is committed nowhere else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cofferdam_api::{State, TargetState};
@@ -16,6 +17,7 @@ use cofferdam_plugins::{TransactionEnd, TransactionEnds};
 use tokio::time::sleep_until;
 
 use crate::Error;
+use crate::ahead::{Ahead, Reader, Then};
 use crate::batch::{Batch, Needs};
 use crate::chain::Chain;
 use crate::control::Control;
@@ -27,7 +29,7 @@ use crate::stage::produce::{Produce, Sending};
 use crate::stage::topics::TopicCreation;
 use crate::stage::transform::Work;
 use crate::task::{Status, Task};
-use crate::transaction::{Transactions, take_over};
+use crate::transaction::{Transactions, check_tracked, take_over};
 
 /// Everything leaves for the topic as bytes.
 const TOPIC: Needs = Needs { key: Some(Format::Raw), value: Some(Format::Raw), headers: Some(Format::Raw) };
@@ -37,6 +39,7 @@ struct Source {
     control: Control,
     status: Status,
     poll: Poll,
+    ahead: Ahead,
     chain: Chain,
     converters: Converters,
     reporter: Reporter,
@@ -48,6 +51,13 @@ struct Source {
     /// None when records and offsets are written each on their own.
     transactions: Option<Transactions>,
     task: Task,
+}
+
+/// What a source does while its offsets are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    Wait,
+    ReadOn,
 }
 
 /// Runs a source task until it is told to stop.
@@ -94,6 +104,7 @@ impl Source {
             control,
             status: task.status(),
             poll: Poll::new(instance),
+            ahead: Ahead::default(),
             chain,
             converters,
             topics: task.topic_creation()?,
@@ -153,19 +164,49 @@ impl Source {
         if !self.room().await? {
             return Ok(());
         }
+        if !self.ahead.is_empty() {
+            return self.catch_up().await;
+        }
         match self.poll.poll(&self.task.metrics).await? {
             Polled::Records(batch, ends) => self.pass_all(batch, ends).await,
             Polled::Nothing(pause, end) => {
                 if let Some(end) = end {
                     self.end_transaction(end).await?;
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = sleep_until(self.schedule.due()) => {}
-                    () = self.control.changed_from(TargetState::Started) => {}
-                }
+                self.rest(pause).await;
                 Ok(())
             }
+        }
+    }
+
+    async fn rest(&mut self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = sleep_until(self.schedule.due()) => {}
+            () = self.control.changed_from(TargetState::Started) => {}
+        }
+    }
+
+    /// Writes what was read during the last commit, as one transaction, and does what came after it.
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        while let Some(batch) = self.ahead.batches.pop_front() {
+            // What failed ends the task: the batches before it are committed, as if each had been by itself.
+            if batch.ended_by.is_some() {
+                self.commit(Meanwhile::Wait).await?;
+            }
+            self.write(batch).await?;
+        }
+        if self.transactions.as_ref().is_some_and(Transactions::is_open) {
+            let meanwhile = if self.ahead.then.is_none() { Meanwhile::ReadOn } else { Meanwhile::Wait };
+            self.commit(meanwhile).await?;
+        }
+        match self.ahead.then.take() {
+            Some(Then::Fail(error)) => Err(error),
+            Some(Then::Rest(pause)) => {
+                self.rest(pause).await;
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -186,10 +227,29 @@ impl Source {
     }
 
     async fn pass(&mut self, mut batch: Batch) -> Result<(), Error> {
-        if let Some(transactions) = &self.transactions {
-            transactions.check_input(&batch)?;
+        if self.transactions.as_ref().is_some_and(Transactions::tracked_only) {
+            check_tracked(&batch)?;
         }
-        self.prepare(&mut batch).await?;
+        let mut work = Work {
+            converters: &mut self.converters,
+            reporter: &mut self.reporter,
+            control: &mut self.control,
+            metrics: &self.task.metrics,
+        };
+        prepare(&mut batch, &mut self.chain, &mut work).await?;
+        self.write(batch).await?;
+        // A batch of which nothing is left is no transaction: its offsets go with the next one, or when
+        // offsets are due.
+        match &self.transactions {
+            Some(transactions) if transactions.boundary() == Boundary::Poll && transactions.is_open() => {
+                self.commit(Meanwhile::ReadOn).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands a batch that is ready to Kafka, in a transaction where there are transactions.
+    async fn write(&mut self, mut batch: Batch) -> Result<(), Error> {
         if let Some(topics) = &mut self.topics {
             topics.ensure(&batch, &mut self.control).await?;
         }
@@ -205,15 +265,7 @@ impl Source {
             return self.produce.check(&self.reporter).and(Err(error));
         }
         sent?;
-        self.reporter.raise(&mut batch).await?;
-        // A batch of which nothing is left is no transaction: its offsets go with the next one, or when
-        // offsets are due.
-        match &self.transactions {
-            Some(transactions) if transactions.boundary() == Boundary::Poll && transactions.is_open() => {
-                self.commit().await
-            }
-            _ => Ok(()),
-        }
+        self.reporter.raise(&mut batch).await
     }
 
     /// Ends the open transaction as the connector says: aborted or not, the offsets are stored.
@@ -239,26 +291,12 @@ impl Source {
                 "a transaction is not committed yet: the dead letter queue has not answered in time"
             );
         }
-        self.commit().await
+        self.commit(Meanwhile::Wait).await
     }
 
     /// Whether the connector says where its transactions end.
     fn connector_ends_transactions(&self) -> bool {
         self.transactions.as_ref().is_some_and(|transactions| transactions.boundary() == Boundary::Connector)
-    }
-
-    /// Transforms first, then the converters, since transforms set what is written; bad records leave
-    /// here and there.
-    async fn prepare(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let mut work = Work {
-            converters: &mut self.converters,
-            reporter: &mut self.reporter,
-            control: &mut self.control,
-            metrics: &self.task.metrics,
-        };
-        self.chain.apply(batch, &mut work).await?;
-        let failed = work.convert(batch, &TOPIC).await?;
-        self.reporter.settle(batch, failed).await
     }
 
     /// Waits until there is room for a batch. Answers false when something else is to be done first.
@@ -296,10 +334,10 @@ impl Source {
             self.schedule.done();
             return Ok(());
         }
-        self.commit().await
+        self.commit(Meanwhile::Wait).await
     }
 
-    async fn commit(&mut self) -> Result<(), Error> {
+    async fn commit(&mut self, meanwhile: Meanwhile) -> Result<(), Error> {
         self.take_arrived().await?;
         // A record that failed is only dealt with once the broker has its dead letter: what is in the
         // queue by now is waited for, and nothing is stored before.
@@ -313,7 +351,29 @@ impl Source {
             None => self.commit.write().await,
             Some(transactions) => {
                 self.produce.check(&self.reporter)?;
-                let committed = transactions.commit(self.produce.take_unsaved(), &self.control).await;
+                let (offsets, control) = (self.produce.take_unsaved(), self.control.clone());
+                let committed = if meanwhile == Meanwhile::ReadOn {
+                    let reader = Reader {
+                        poll: &mut self.poll,
+                        chain: &mut self.chain,
+                        tracked_only: transactions.tracked_only(),
+                        work: Work {
+                            converters: &mut self.converters,
+                            reporter: &mut self.reporter,
+                            control: &mut self.control,
+                            metrics: &self.task.metrics,
+                        },
+                    };
+                    let is_over = AtomicBool::new(false);
+                    let committing = async {
+                        let committed = transactions.commit(offsets, &control).await;
+                        is_over.store(true, Ordering::Relaxed);
+                        committed
+                    };
+                    tokio::join!(committing, self.ahead.read(reader, &is_over)).0
+                } else {
+                    transactions.commit(offsets, &control).await
+                };
                 // What became of a record says more than that it spoilt the transaction.
                 if committed.is_err() {
                     self.produce.check(&self.reporter)?;
@@ -329,6 +389,9 @@ impl Source {
             return Ok(());
         }
         // Only what is durable is told; a guest that forgets its input now loses nothing.
+        if !self.poll.instance.is_alive() {
+            return Ok(());
+        }
         match self.poll.instance.committed(&stored).await {
             Ok(()) => Ok(()),
             Err(error) if error.poisons() => Err(self.task.guest("commit", error)),
@@ -344,7 +407,7 @@ impl Source {
         self.produce.drain(self.task.settings.offset_flush_timeout).await;
         // As in Kafka Connect: the connector's transaction stays open.
         if !self.connector_ends_transactions() {
-            self.commit().await?;
+            self.commit(Meanwhile::Wait).await?;
         }
         while self.control.target() == TargetState::Paused {
             tokio::select! {
@@ -364,7 +427,7 @@ impl Source {
     async fn finish(&mut self, is_well: bool) {
         if self.transactions.is_none() || (is_well && !self.connector_ends_transactions()) {
             self.produce.drain(self.task.settings.offset_flush_timeout).await;
-            if let Err(error) = self.commit().await {
+            if let Err(error) = self.commit(Meanwhile::Wait).await {
                 tracing::warn!("the source failed in its last commit: {}", cofferdam_api::chain(&error));
             }
         }
@@ -377,6 +440,14 @@ impl Source {
             tracing::warn!("the source failed in stop: {}", error.trace());
         }
     }
+}
+
+/// Transforms first, then the converters, since transforms set what is written; bad records leave
+/// here and there.
+pub(crate) async fn prepare(batch: &mut Batch, chain: &mut Chain, work: &mut Work<'_>) -> Result<(), Error> {
+    chain.apply(batch, work).await?;
+    let failed = work.convert(batch, &TOPIC).await?;
+    work.reporter.settle(batch, failed).await
 }
 
 /// The task's producer and, for a task that delivers exactly once, its transactions and how far they

@@ -52,6 +52,14 @@ enum State {
     Lost,
 }
 
+/// Refuses what was polled without offsets, before anything is done with it.
+pub(crate) fn check_tracked(batch: &Batch) -> Result<(), Error> {
+    let untracked = |record: cofferdam_frame::Record<'_>| {
+        !matches!(record.entry.position, Position::Source(_)) || record.source_partition().is_none()
+    };
+    if batch.input().iter().any(untracked) { Err(Error::Untracked) } else { Ok(()) }
+}
+
 impl Transactions {
     /// With a producer that has taken over its id.
     pub(crate) const fn new(
@@ -96,15 +104,9 @@ impl Transactions {
         }
     }
 
-    /// Looks at what was polled before anything is done with it.
-    pub(crate) fn check_input(&self, batch: &Batch) -> Result<(), Error> {
-        let untracked = |record: cofferdam_frame::Record<'_>| {
-            !matches!(record.entry.position, Position::Source(_)) || record.source_partition().is_none()
-        };
-        if self.required && batch.input().iter().any(untracked) {
-            return Err(Error::Untracked);
-        }
-        Ok(())
+    /// Whether a record without an offset is refused.
+    pub(crate) const fn tracked_only(&self) -> bool {
+        self.required
     }
 
     /// Makes sure that a transaction is open that `batch` can be written in.

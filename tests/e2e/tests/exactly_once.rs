@@ -92,6 +92,38 @@ fn every_line_is_seen_once_when_transactions_span_polls() -> anyhow::Result<()> 
 }
 
 #[test]
+fn what_is_polled_during_a_commit_goes_into_the_next_transaction_up_to_what_fails() -> anyhow::Result<()> {
+    const GOOD: u64 = 2_000;
+    const BATCH: u64 = 10;
+    if skip_without_kafka("what_is_polled_during_a_commit_goes_into_the_next_transaction_up_to_what_fails") {
+        return Ok(());
+    }
+    let broker = Broker::shared()?;
+    Topics::new(broker.bootstrap()).create("eos-ahead", 1)?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("in.txt");
+    let lines: Vec<String> = (0..GOOD).map(|n| n.to_string()).collect();
+    std::fs::write(&file, format!("{}\nno number\n7\n", lines.join("\n")))?;
+    let worker = Worker::distributed(dir.path(), broker.bootstrap(), &cluster("eos-a"))?;
+    let mut config = source(&file, "eos-ahead");
+    config["batch.size"] = json!(BATCH.to_string());
+    config["transforms"] = json!("cast");
+    config["transforms.cast.type"] = json!("org.apache.kafka.connect.transforms.Cast$Value");
+    config["transforms.cast.spec"] = json!("int64");
+    worker.create("ahead", &config)?;
+    let status = worker.await_state("ahead", "RUNNING", "FAILED")?;
+    assert!(status.to_string().contains("Tolerance exceeded"), "{status}");
+    // Every batch before the one that failed is committed, and nothing of that one.
+    let seen = Topics::new(broker.bootstrap()).read("eos-ahead", GOOD as usize)?;
+    assert!(seen.iter().map(Message::text).eq(lines), "{} records", seen.len());
+    // Behind each transaction stands its marker.
+    let (_, high) = watermarks(broker, "eos-ahead")?;
+    let n_transactions = u64::try_from(high)? - GOOD;
+    assert!((1..GOOD / BATCH).contains(&n_transactions), "{n_transactions} transactions");
+    worker.stop()
+}
+
+#[test]
 fn a_connector_that_ends_its_transactions_has_them_seen_as_it_says_whatever_is_killed() -> anyhow::Result<()>
 {
     const RECORDS: u64 = 24_000;

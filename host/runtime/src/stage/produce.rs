@@ -112,6 +112,8 @@ impl Produce {
             let frame = batch.frame();
             let sending = self.producer.send_range(&frame, from..frame.len(), &deliveries, &delivery_of);
             let sent = tokio::select! {
+                // A stop does not undo what has been handed over already.
+                biased;
                 sent = sending => sent,
                 () = control.stopped() => return Err(Error::Stopping),
             };
