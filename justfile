@@ -41,9 +41,23 @@ doc:
 quickstart *options:
     ./quickstart {{options}}
 
-# Records per CPU second beside the real Kafka Connect, roughly
-bench-rough *options:
-    tests/harness/bench-rough.sh {{options}}
+# Cofferdam beside the real Kafka Connect, everything, three times: about an hour with nothing else on the machine;
+# writes docs/benchmarks.md and target/bench.json. `just bench a b --rounds 1 --records 100000` for some of it
+bench *options: _bench-build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    target=${CARGO_TARGET_DIR:-target}
+    what=({{options}})
+    [ ${#what[@]} -gt 0 ] || what=(--report docs/benchmarks.md --json "$target/bench.json")
+    COFFERDAM_BINARY=$target/release/cofferdam "$target/release/bench" "${what[@]}"
+
+# The same in under three minutes, once and without the tuned Kafka Connect: what a change can be judged by
+bench-quick *options: _bench-build
+    COFFERDAM_BINARY=${CARGO_TARGET_DIR:-target}/release/cofferdam ${CARGO_TARGET_DIR:-target}/release/bench --quick {{options}}
+
+_bench-build:
+    tests/harness/kafka/fetch-kafka.sh >/dev/null
+    cargo build --locked --quiet --release --workspace --bin cofferdam --bin bench
 
 # Instructions a record of fixed work, written anew as what later runs of the tests are compared with
 instructions:

@@ -107,6 +107,11 @@ impl ClientConfig {
         self.get("client.id").unwrap_or("rdkafka")
     }
 
+    /// What librdkafka is told, for a client of the same kind that is made without this crate.
+    pub fn native(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings(if matches!(self.role, Role::Producer) { Kind::Producer } else { Kind::Consumer })
+    }
+
     /// The files that settings name.
     pub(crate) fn files(&self, kind: Kind) -> Vec<&str> {
         self.settings(kind).filter(|(key, _)| key.ends_with(".location")).map(|(_, file)| file).collect()

@@ -24,12 +24,16 @@ pub struct Case {
     pub(crate) exactly_once: bool,
     /// What a sink finds in its topic.
     pub(crate) form: Form,
+    /// Whether a source's records are others than those that were given.
+    pub(crate) changes_records: bool,
+    /// Whether a program without any worker can do the same.
+    pub(crate) has_bare: bool,
     more: fn() -> Value,
 }
 
 impl Case {
-    /// The configuration of its connector.
-    pub(crate) fn config(&self, file: &str, topic: &str) -> Value {
+    /// The configuration of a connector with this name.
+    pub(crate) fn config(&self, name: &str, file: &str, topic: &str) -> Value {
         let mut config = match self.way {
             Way::Source => json!({
                 "connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector",
@@ -44,12 +48,18 @@ impl Case {
         if let (Some(config), Value::Object(more)) = (config.as_object_mut(), (self.more)()) {
             config.insert("file".to_owned(), file.into());
             config.insert("tasks.max".to_owned(), "1".into());
-            for (key, value) in more {
-                let value = value.as_str().map_or(Value::Null, |text| text.replace("${topic}", topic).into());
-                config.insert(key, value);
+            config.extend(more);
+            if config.contains_key("errors.tolerance") {
+                config.insert("errors.deadletterqueue.topic.name".to_owned(), self.dead_letters(name).into());
             }
         }
         config
+    }
+
+    /// Where the dead letters of a connector with this name go.
+    pub(crate) fn dead_letters(&self, name: &str) -> String {
+        _ = self;
+        format!("{name}-dead")
     }
 }
 
@@ -63,6 +73,8 @@ pub fn cases() -> &'static [Case] {
             way: Way::Source,
             exactly_once: false,
             form: Form::Text,
+            changes_records: false,
+            has_bare: true,
             more: || json!({}),
         },
         Case {
@@ -71,6 +83,8 @@ pub fn cases() -> &'static [Case] {
             way: Way::Sink,
             exactly_once: false,
             form: Form::Text,
+            changes_records: false,
+            has_bare: true,
             more: || json!({}),
         },
         Case {
@@ -79,6 +93,8 @@ pub fn cases() -> &'static [Case] {
             way: Way::Source,
             exactly_once: false,
             form: Form::Text,
+            changes_records: true,
+            has_bare: false,
             more: || {
                 json!({
                     "value.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -100,6 +116,8 @@ pub fn cases() -> &'static [Case] {
             way: Way::Sink,
             exactly_once: false,
             form: Form::JsonWithSchema,
+            changes_records: false,
+            has_bare: false,
             more: || {
                 json!({
                     "value.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -125,6 +143,8 @@ pub fn cases() -> &'static [Case] {
             way: Way::Sink,
             exactly_once: false,
             form: Form::JsonOneInAHundredBad,
+            changes_records: false,
+            has_bare: false,
             more: || {
                 json!({
                     "value.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -133,7 +153,6 @@ pub fn cases() -> &'static [Case] {
                     "transforms.extract.type": "org.apache.kafka.connect.transforms.ExtractField$Value",
                     "transforms.extract.field": "text",
                     "errors.tolerance": "all",
-                    "errors.deadletterqueue.topic.name": "${topic}-dead",
                     "errors.deadletterqueue.topic.replication.factor": "1",
                     "errors.deadletterqueue.context.headers.enable": "true",
                 })
@@ -145,6 +164,8 @@ pub fn cases() -> &'static [Case] {
             way: Way::Source,
             exactly_once: true,
             form: Form::Text,
+            changes_records: false,
+            has_bare: false,
             more: || json!({}),
         },
     ];

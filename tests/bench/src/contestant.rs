@@ -5,7 +5,7 @@ use std::path::Path;
 use cofferdam_e2e::Worker;
 
 /// The options of the stock start script.
-const STOCK_JVM: &[&str] = &[
+pub(crate) const STOCK_JVM: &[&str] = &[
     "-Xms256M",
     "-Xmx2G",
     "-server",
@@ -15,7 +15,7 @@ const STOCK_JVM: &[&str] = &[
     "-XX:+ExplicitGCInvokesConcurrent",
     "-Djava.awt.headless=true",
 ];
-const TUNED_JVM: &[&str] = &[
+pub(crate) const TUNED_JVM: &[&str] = &[
     "-Xms512M",
     "-Xmx512M",
     "-server",
@@ -24,7 +24,7 @@ const TUNED_JVM: &[&str] = &[
     "-Djava.awt.headless=true",
 ];
 /// What people set who look for speed.
-const TUNED: &str = "plugin.discovery=service_load\nproducer.batch.size=262144\nproducer.linger.ms=20\n\
+pub(crate) const TUNED: &str = "plugin.discovery=service_load\nproducer.batch.size=262144\nproducer.linger.ms=20\n\
                      producer.compression.type=lz4\nconsumer.max.poll.records=5000\nconsumer.fetch.min.bytes=65536\n\
                      consumer.fetch.max.wait.ms=100\nconsumer.max.partition.fetch.bytes=4194304";
 
@@ -37,11 +37,14 @@ pub enum Contestant {
     Connect,
     /// Kafka Connect with larger batches, compression and a heap that fits.
     Tuned,
+    /// A program that reads and writes files with the same Kafka client and settings as Cofferdam, and nothing else:
+    /// what is possible.
+    Bare,
 }
 
 impl Contestant {
-    /// All of them, in the order of their turns.
-    pub const ALL: [Self; 3] = [Self::Cofferdam, Self::Connect, Self::Tuned];
+    /// All workers, in the order of their turns.
+    pub const WORKERS: [Self; 3] = [Self::Cofferdam, Self::Connect, Self::Tuned];
 
     /// As tables show it.
     #[must_use]
@@ -50,6 +53,7 @@ impl Contestant {
             Self::Cofferdam => "cofferdam",
             Self::Connect => "connect",
             Self::Tuned => "connect-tuned",
+            Self::Bare => "bare",
         }
     }
 
@@ -75,6 +79,16 @@ impl Contestant {
                 properties.push_str(TUNED);
                 Worker::kafka_connect(dir, bootstrap, TUNED_JVM, &properties)
             }
+            Self::Bare => anyhow::bail!("a bare program is no worker"),
+        }
+    }
+
+    /// Ends its worker.
+    pub(crate) fn end(self, worker: Worker) -> anyhow::Result<()> {
+        match self {
+            Self::Cofferdam => worker.stop(),
+            // A JVM that is told to end says that a signal ended it.
+            Self::Connect | Self::Tuned | Self::Bare => worker.kill(),
         }
     }
 }

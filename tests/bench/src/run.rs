@@ -1,7 +1,7 @@
 //! One broker, and on it one contestant after the other.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -9,10 +9,13 @@ use cofferdam_e2e::{Broker, Topics, Worker};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tempfile::TempDir;
 
-use crate::Contestant;
-use crate::case::{Case, Way};
+use crate::bare::Bare;
+use crate::case::{Case, Way, cases};
+use crate::contestant::Contestant;
 use crate::data::{Form, Sum, write_file};
+use crate::sample::{Metric, Samples};
 use crate::usage::{cpu_seconds, peak_kib, resident_kib};
+use crate::{crowd, latency};
 
 /// Settings of the broker that keep it from being what is measured.
 const BROKER: &str = "num.network.threads=2\nlog.retention.ms=-1\ntransaction.state.log.num.partitions=5\n\
@@ -37,41 +40,30 @@ pub struct Size {
     pub partitions: i32,
 }
 
-/// What one contestant needed for one case.
-#[derive(Clone, Copy, Debug)]
-pub struct Result {
-    /// The case.
-    pub case: &'static str,
-    /// Who.
-    pub contestant: Contestant,
-    /// Records moved.
-    pub records: u64,
-    /// Seconds of processor time of the worker, from the creation of the connector on.
-    pub cpu: f64,
-    /// Seconds from the first record to the last.
-    pub wall: f64,
+/// Cases that are measured with records of one size.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// How much they move.
+    pub size: Size,
+    /// What is done.
+    pub cases: Vec<Case>,
 }
 
-/// What a contestant needed besides.
-#[derive(Clone, Copy, Debug)]
-pub struct Upkeep {
-    /// Who.
-    pub contestant: Contestant,
-    /// Seconds until REST answered.
-    pub start: f64,
-    /// KiB without a connector.
-    pub idle: u64,
-    /// KiB at most, in all of the cases.
-    pub peak: u64,
-}
-
-/// Everything that was measured.
-#[derive(Debug, Default)]
-pub struct Measured {
-    /// Of cases.
-    pub results: Vec<Result>,
-    /// Of workers.
-    pub upkeep: Vec<Upkeep>,
+/// What is measured in a round.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Who takes part, in the order of their turns.
+    pub contestants: Vec<Contestant>,
+    /// Work that moves records.
+    pub cells: Vec<Cell>,
+    /// Records of each case that every worker moves before it is measured, for code that is compiled as it runs.
+    pub warm_up: u64,
+    /// How many connectors at once; each number has workers of its own.
+    pub crowds: Vec<usize>,
+    /// The same, in the first round only: Kafka Connect takes minutes.
+    pub crowds_once: Vec<usize>,
+    /// How long records come at a fixed rate, for the time that they take.
+    pub latency: Option<Duration>,
 }
 
 /// The broker and what lies ready on it.
@@ -80,70 +72,123 @@ pub struct Bench {
     broker: Broker,
     topics: Topics,
     dir: TempDir,
-    size: Size,
-    filled: HashSet<Form>,
+    files: HashSet<Size>,
+    filled: HashSet<(Form, Size)>,
     /// What the first contestant made of a case whose outcome is not known beforehand.
-    outcomes: HashMap<&'static str, Sum>,
+    outcomes: HashMap<(&'static str, Size), Sum>,
+}
+
+/// Who does the work of a case.
+enum Doer<'a> {
+    Worker(&'a Worker),
+    Bare,
 }
 
 impl Bench {
-    /// Starts a broker and writes the file of the sources.
+    /// Starts a broker.
     ///
     /// # Errors
-    /// When there is no Kafka, or no room.
-    pub fn new(size: Size) -> anyhow::Result<Self> {
+    /// When there is no Kafka.
+    pub fn new() -> anyhow::Result<Self> {
         let broker = Broker::start(BROKER)?;
         let topics = Topics::new(broker.bootstrap());
         let dir = tempfile::tempdir()?;
-        let bench = Self { broker, topics, dir, size, filled: HashSet::new(), outcomes: HashMap::new() };
-        write_file(&bench.input(), size.records, size.bytes)?;
-        Ok(bench)
+        let (files, filled, outcomes) = (HashSet::new(), HashSet::new(), HashMap::new());
+        Ok(Self { broker, topics, dir, files, filled, outcomes })
     }
 
-    /// Has `contestant` do all `cases`, with a worker for those that deliver exactly once and one for the others.
+    /// Has every contestant do its turn, and then a program without any worker, where there is one.
     ///
     /// # Errors
-    /// When it does not come to an end, or what arrived is not what was sent.
-    pub fn turn(
-        &mut self,
-        contestant: Contestant,
-        round: usize,
-        cases: &[Case],
-        measured: &mut Measured,
-    ) -> anyhow::Result<()> {
-        for exactly_once in [false, true] {
-            let cases: Vec<&Case> = cases.iter().filter(|case| case.exactly_once == exactly_once).collect();
-            if cases.is_empty() {
-                continue;
-            }
-            let name = format!("bench-{}-{round}-{exactly_once}", contestant.name());
-            let dir = tempfile::tempdir()?;
-            if contestant == Contestant::Cofferdam {
-                self.compile(&dir)?;
-            }
-            let began = now();
-            let worker = contestant.start(dir.path(), self.broker.bootstrap(), &name, exactly_once)?;
-            let start = began.elapsed().as_secs_f64();
-            rest(REST);
-            let idle = resident_kib(worker.pid())?;
-            for case in cases {
-                let done = self.run(&worker, case, &name);
-                let result = done.with_context(|| format!("case {}, {}", case.name, contestant.name()))?;
-                measured.results.push(Result { contestant, ..result });
-            }
-            let peak = peak_kib(worker.pid())?;
-            measured.upkeep.push(Upkeep { contestant, start, idle, peak });
-            match contestant {
-                Contestant::Cofferdam => worker.stop()?,
-                // A JVM that is told to end says that a signal ended it.
-                Contestant::Connect | Contestant::Tuned => worker.kill()?,
+    /// When one does not come to an end, or what arrived is not what was sent.
+    pub fn round(&mut self, plan: &Plan, round: usize, samples: &mut Samples) -> anyhow::Result<()> {
+        for contestant in &plan.contestants {
+            eprintln!("round {round}: {}", contestant.name());
+            self.turn(*contestant, plan, round, samples)
+                .with_context(|| format!("round {round}, {}", contestant.name()))?;
+        }
+        eprintln!("round {round}: {}", Contestant::Bare.name());
+        for cell in &plan.cells {
+            for case in cell.cases.iter().filter(|case| case.has_bare) {
+                let name = format!("bare-{round}");
+                let place = (cell.size, case.name, Contestant::Bare);
+                self.run(&Doer::Bare, case, cell.size, &name)?.note(place, samples);
             }
         }
         Ok(())
     }
 
-    /// The first start compiles the guests, which is done once per machine and not what is compared.
-    fn compile(&self, dir: &TempDir) -> anyhow::Result<()> {
+    /// Has `contestant` do everything, with a worker for what is delivered exactly once and one for the rest.
+    fn turn(
+        &mut self,
+        contestant: Contestant,
+        plan: &Plan,
+        round: usize,
+        samples: &mut Samples,
+    ) -> anyhow::Result<()> {
+        for exactly_once in [false, true] {
+            let of_kind = |case: &&Case| case.exactly_once == exactly_once;
+            let wanted: Vec<(Size, &Case)> = plan
+                .cells
+                .iter()
+                .flat_map(|cell| cell.cases.iter().filter(of_kind).map(|case| (cell.size, case)))
+                .collect();
+            let latency = plan.latency.filter(|_| !exactly_once);
+            if wanted.is_empty() && latency.is_none() {
+                continue;
+            }
+            let name = format!("bench-{}-{round}-{exactly_once}", contestant.name());
+            let dir = tempfile::tempdir()?;
+            let (worker, start) = self.start(contestant, &dir, &name, exactly_once, samples)?;
+            if !exactly_once {
+                rest(REST);
+                samples.of_worker(contestant, Metric::Start, start);
+                samples.of_worker(contestant, Metric::Idle, mib(resident_kib(worker.pid())?));
+            }
+            self.warm_up(&worker, plan.warm_up, exactly_once, &name)?;
+            for (size, case) in wanted {
+                let tag = format!("{name}-{}-{}", size.bytes, size.partitions);
+                let done = self.run(&Doer::Worker(&worker), case, size, &tag);
+                let done = done.with_context(|| format!("case {}", case.name))?;
+                done.note((size, case.name, contestant), samples);
+            }
+            samples.of_worker(contestant, Metric::Peak(exactly_once), mib(peak_kib(worker.pid())?));
+            if let Some(span) = latency {
+                latency::measure(&worker, &self.topics, dir.path(), &name, span, contestant, samples)?;
+            }
+            contestant.end(worker)?;
+        }
+        let once = if round == 1 { plan.crowds_once.as_slice() } else { &[] };
+        for n in plan.crowds.iter().chain(once) {
+            let name = format!("bench-{}-{round}-{n}", contestant.name());
+            let dir = tempfile::tempdir()?;
+            let (worker, _) = self.start(contestant, &dir, &name, false, samples)?;
+            rest(REST);
+            crowd::deploy(&worker, &self.topics, dir.path(), &name, *n, contestant, samples)?;
+            contestant.end(worker)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a worker; answers the seconds until its REST answered as well.
+    fn start(
+        &self,
+        contestant: Contestant,
+        dir: &TempDir,
+        name: &str,
+        exactly_once: bool,
+        samples: &mut Samples,
+    ) -> anyhow::Result<(Worker, f64)> {
+        if contestant == Contestant::Cofferdam {
+            self.compile(dir, samples)?;
+        }
+        let began = now();
+        let worker = contestant.start(dir.path(), self.broker.bootstrap(), name, exactly_once)?;
+        Ok((worker, began.elapsed().as_secs_f64()))
+    }
+
+    /// The first start compiles the guests, which is done once per machine and is a figure of its own.
+    fn compile(&self, dir: &TempDir, samples: &mut Samples) -> anyhow::Result<()> {
         let cache = self.dir.path().join("cache");
         if !cache.exists() {
             std::fs::create_dir(&cache)?;
@@ -151,81 +196,145 @@ impl Bench {
         std::fs::create_dir(dir.path().join("data"))?;
         std::os::unix::fs::symlink(&cache, dir.path().join("data/cache"))?;
         if std::fs::read_dir(&cache)?.next().is_none() {
-            Contestant::Cofferdam
-                .start(dir.path(), self.broker.bootstrap(), "bench-compile", false)?
-                .stop()?;
+            let (name, began) = ("bench-compile", now());
+            let worker = Contestant::Cofferdam.start(dir.path(), self.broker.bootstrap(), name, false)?;
+            samples.of_worker(Contestant::Cofferdam, Metric::FirstStart, began.elapsed().as_secs_f64());
+            worker.stop()?;
         }
         Ok(())
     }
 
-    fn run(&mut self, worker: &Worker, case: &Case, tag: &str) -> anyhow::Result<Result> {
-        let Size { records, bytes, partitions } = self.size;
+    /// Moves some records through each case of a kind. Nothing of it is measured.
+    fn warm_up(
+        &mut self,
+        worker: &Worker,
+        records: u64,
+        exactly_once: bool,
+        name: &str,
+    ) -> anyhow::Result<()> {
+        if records == 0 {
+            return Ok(());
+        }
+        let size = Size { records, bytes: 99, partitions: 1 };
+        for case in cases().iter().filter(|case| case.exactly_once == exactly_once) {
+            self.run(&Doer::Worker(worker), case, size, &format!("{name}-warm"))?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, doer: &Doer<'_>, case: &Case, size: Size, tag: &str) -> anyhow::Result<Done> {
+        let Size { records, bytes, partitions } = size;
         let (connector, mut topic) = (format!("{tag}-{}", case.name), format!("{tag}-{}", case.name));
         let output = self.dir.path().join(&connector);
-        let mut input = self.input();
+        let mut input = self.input(size)?;
         let expected = match case.way {
             Way::Source => {
                 self.topics.create(&topic, partitions)?;
                 records
             }
             Way::Sink => {
-                topic = self.filled(case.form)?;
+                topic = self.filled(case.form, size)?;
                 input.clone_from(&output);
                 case.form.good(records) * (bytes as u64 + 1)
             }
         };
-        let mut config = case.config(&input.display().to_string(), &topic);
-        if let Some(dead) = config.get_mut("errors.deadletterqueue.topic.name") {
-            *dead = format!("{connector}-dead").into();
-        }
         let watched = Watched::new(&self.topics, &topic, partitions)?;
         let progress = || match case.way {
             Way::Source => watched.end(),
             Way::Sink => Ok(std::fs::metadata(&output).map_or(0, |metadata| metadata.len())),
         };
-        let before = cpu_seconds(worker.pid())?;
-        let created =
-            worker.post("/connectors", &serde_json::json!({"name": connector, "config": config}))?;
-        ensure!(created.status == 201, "{created:?}");
-        let wall = await_end(progress, expected, case.exactly_once).with_context(|| {
-            let status = worker.get(&format!("/connectors/{connector}/status"));
-            format!("{:?}", status.map(|answer| answer.body.to_string()))
-        })?;
-        let cpu = cpu_seconds(worker.pid())? - before;
-        let deleted = worker.delete(&format!("/connectors/{connector}"))?;
-        ensure!(deleted.status == 204, "{deleted:?}");
+        let (cpu, wall) = match doer {
+            Doer::Worker(worker) => {
+                let config = case.config(&connector, &input.display().to_string(), &topic);
+                let before = cpu_seconds(worker.pid())?;
+                let created =
+                    worker.post("/connectors", &serde_json::json!({"name": connector, "config": config}))?;
+                ensure!(created.status == 201, "{created:?}");
+                let wall = await_end(progress, expected, case.exactly_once).with_context(|| {
+                    let status = worker.get(&format!("/connectors/{connector}/status"));
+                    format!("{:?}", status.map(|answer| answer.body.to_string()))
+                })?;
+                let cpu = cpu_seconds(worker.pid())? - before;
+                let deleted = worker.delete(&format!("/connectors/{connector}"))?;
+                ensure!(deleted.status == 204, "{deleted:?}");
+                (cpu, wall)
+            }
+            Doer::Bare => {
+                let bare = Bare::start(case.way, &input, self.broker.bootstrap(), &topic)?;
+                let wall = await_end(progress, expected, false)?;
+                (cpu_seconds(bare.pid())?, wall)
+            }
+        };
+        self.check(case, size, &connector, &topic, &output)?;
+        Ok(Done { records, cpu, wall })
+    }
+
+    /// Whether what arrived is what was sent; what a sink has written is removed.
+    fn check(
+        &mut self,
+        case: &Case,
+        size: Size,
+        connector: &str,
+        topic: &str,
+        output: &Path,
+    ) -> anyhow::Result<()> {
+        let Size { records, bytes, .. } = size;
         let sum = match case.way {
-            Way::Source => Sum::of_topic(&self.topics, &topic)?,
-            Way::Sink => Sum::of_file(&output)?,
+            Way::Source => Sum::of_topic(&self.topics, topic)?,
+            Way::Sink => Sum::of_file(output)?,
         };
         let wanted = match case.way {
             Way::Sink => Sum::of_good(case.form, records, bytes),
-            Way::Source if case.name == "c" => *self.outcomes.entry(case.name).or_insert(sum),
+            Way::Source if case.changes_records => *self.outcomes.entry((case.name, size)).or_insert(sum),
             Way::Source => Sum::of_good(Form::Text, records, bytes),
         };
         ensure!(sum == wanted, "what arrived is not what was sent: {sum:?}, not {wanted:?}");
+        ensure!(sum.records == case.form.good(records), "{} records", sum.records);
         if case.form == Form::JsonOneInAHundredBad {
-            let dead = Sum::of_topic(&self.topics, &format!("{connector}-dead"))?.records;
+            let dead = Sum::of_topic(&self.topics, &case.dead_letters(connector))?.records;
             ensure!(dead == records - case.form.good(records), "{dead} dead letters");
         }
         if case.way == Way::Sink {
-            std::fs::remove_file(&output)?;
+            std::fs::remove_file(output)?;
         }
-        Ok(Result { case: case.name, contestant: Contestant::Cofferdam, records, cpu, wall })
+        Ok(())
     }
 
     /// The topic of this form, filled when it is asked for first.
-    fn filled(&mut self, form: Form) -> anyhow::Result<String> {
-        let topic = format!("bench-{form:?}").to_lowercase();
-        if self.filled.insert(form) {
-            self.topics.create(&topic, self.size.partitions)?;
-            form.fill(&self.topics, &topic, self.size.records, self.size.bytes, self.size.partitions)?;
+    fn filled(&mut self, form: Form, size: Size) -> anyhow::Result<String> {
+        let Size { records, bytes, partitions } = size;
+        let topic = format!("bench-{form:?}-{records}-{bytes}-{partitions}").to_lowercase();
+        if self.filled.insert((form, size)) {
+            self.topics.create(&topic, partitions)?;
+            form.fill(&self.topics, &topic, records, bytes, partitions)?;
         }
         Ok(topic)
     }
 
-    fn input(&self) -> PathBuf {
-        self.dir.path().join("in.txt")
+    /// The file of the sources, written when it is asked for first.
+    fn input(&mut self, size: Size) -> anyhow::Result<PathBuf> {
+        let size = Size { partitions: 1, ..size };
+        let file = self.dir.path().join(format!("in-{}-{}.txt", size.records, size.bytes));
+        if self.files.insert(size) {
+            write_file(&file, size.records, size.bytes)?;
+        }
+        Ok(file)
+    }
+}
+
+/// What a case took.
+struct Done {
+    records: u64,
+    /// Seconds of processor time, from the creation of the connector on.
+    cpu: f64,
+    /// Seconds from the first record to the last.
+    wall: f64,
+}
+
+impl Done {
+    fn note(&self, (size, case, who): (Size, &'static str, Contestant), samples: &mut Samples) {
+        samples.of_case(size, case, who, Metric::PerCpuSecond, self.records as f64 / self.cpu);
+        samples.of_case(size, case, who, Metric::PerSecond, self.records as f64 / self.wall);
     }
 }
 
@@ -273,12 +382,17 @@ fn await_end(
     }
 }
 
+/// KiB as MiB.
+pub(crate) fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
 #[allow(clippy::disallowed_methods, reason = "measures other processes by the clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 #[allow(clippy::disallowed_methods, reason = "waits for other processes; there is nothing to be notified by")]
-fn rest(pause: Duration) {
+pub(crate) fn rest(pause: Duration) {
     std::thread::sleep(pause);
 }

@@ -1,129 +1,142 @@
-//! What was measured, as ratios.
+//! What was measured, as tables and as JSON.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::run::{Measured, Result};
+use crate::Contestant;
+use crate::case::cases;
+use crate::run::{Cell, Plan, Size};
+use crate::sample::{Metric, Samples};
 use crate::spread::Spread;
-use crate::{Case, Contestant};
-
-/// A figure of a run.
-type Figure = fn(&Result) -> f64;
-
-const FIGURES: [(&str, &str, Figure); 2] = [
-    ("per_cpu_second", "records per CPU-second", |result| result.records as f64 / result.cpu),
-    ("per_second", "records per second", |result| result.records as f64 / result.wall),
-];
 
 /// A comparison, ready to be shown.
 #[derive(Debug)]
 pub struct Table<'a> {
-    cases: &'a [Case],
-    measured: &'a Measured,
+    plan: &'a Plan,
+    samples: &'a Samples,
 }
 
+/// What a row is of: a case with records of one size, or a worker.
+type Of = Option<(Size, &'static str)>;
+
 impl<'a> Table<'a> {
-    /// Of these cases.
+    /// Of what was planned.
     #[must_use]
-    pub const fn new(cases: &'a [Case], measured: &'a Measured) -> Self {
-        Self { cases, measured }
+    pub const fn new(plan: &'a Plan, samples: &'a Samples) -> Self {
+        Self { plan, samples }
     }
 
-    /// Rows of Markdown: the medians of each contestant, and how many times better Cofferdam is than the others.
+    /// Tables of Markdown: the median of each contestant, and how many times better Cofferdam is than the others,
+    /// with the smallest and the largest of the rounds.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut out = String::new();
-        for (_, title, figure) in FIGURES {
-            self.head(&mut out, title);
-            for case in self.cases {
-                let of = |who| self.series(case.name, who, figure);
-                let row = row(of, |ours, theirs| (ours.to_vec(), theirs.to_vec()));
-                // Writing to a String cannot fail.
-                _ = writeln!(out, "| {} {} | {row} |", case.name, case.about);
+        for cell in &self.plan.cells {
+            for metric in [Metric::PerCpuSecond, Metric::PerSecond] {
+                _ = writeln!(out, "\n**{}**, {}\n", metric.title(), of_size(cell.size));
+                self.head(&mut out, "case");
+                for case in &cell.cases {
+                    let of = Some((cell.size, case.name));
+                    _ = writeln!(out, "| {} | {} |", case.name, self.row(of, metric));
+                }
             }
         }
-        self.head(&mut out, "less is better");
-        for (title, what) in [("start, s", 0), ("memory at rest, MiB", 1), ("memory at most, MiB", 2)] {
-            let of = |who| self.upkeep(who, what);
-            let row = row(of, |ours, theirs| (theirs.to_vec(), ours.to_vec()));
-            _ = writeln!(out, "| {title} | {row} |");
+        let metrics = self.samples.worker_metrics();
+        if !metrics.is_empty() {
+            _ = writeln!(out, "\n**The worker**, less is better\n");
+            self.head(&mut out, "figure");
+            for metric in metrics {
+                _ = writeln!(out, "| {} | {} |", metric.title(), self.row(None, metric));
+            }
         }
         out
+    }
+
+    /// What the letters of the cases stand for.
+    #[must_use]
+    pub fn legend() -> String {
+        cases().iter().fold(String::new(), |mut out, case| {
+            _ = writeln!(out, "* {}: {}", case.name, case.about);
+            out
+        })
     }
 
     /// Every figure of every round.
     #[must_use]
     pub fn json(&self) -> Value {
-        let mut cases = BTreeMap::new();
-        for case in self.cases {
-            let mut of_case = BTreeMap::new();
-            for who in Contestant::ALL {
-                let figures: BTreeMap<_, _> = FIGURES
-                    .iter()
-                    .map(|(name, _, figure)| (*name, self.series(case.name, who, *figure)))
-                    .collect();
-                of_case.insert(who.name(), figures);
-            }
-            cases.insert(case.name, of_case);
+        let figure = |of: Of, metric: Metric| -> Value {
+            let series =
+                |who: &Contestant| (who.name().to_owned(), json!(self.samples.series(of, *who, metric)));
+            let all = self.plan.contestants.iter().chain([&Contestant::Bare]).map(series);
+            Value::Object(all.filter(|(_, figures)| figures != &json!([])).collect())
+        };
+        let of_cell = |cell: &Cell| {
+            let of_case = |name: &'static str| {
+                let figures = |metric| figure(Some((cell.size, name)), metric);
+                json!({"per_cpu_second": figures(Metric::PerCpuSecond), "per_second": figures(Metric::PerSecond)})
+            };
+            let cases: serde_json::Map<String, Value> =
+                cell.cases.iter().map(|case| (case.name.to_owned(), of_case(case.name))).collect();
+            let Size { records, bytes, partitions } = cell.size;
+            json!({"records": records, "bytes": bytes, "partitions": partitions, "cases": cases})
+        };
+        let workers: serde_json::Map<String, Value> =
+            self.samples.worker_metrics().into_iter().map(|it| (it.title(), figure(None, it))).collect();
+        json!({"cells": self.plan.cells.iter().map(of_cell).collect::<Vec<_>>(), "workers": workers})
+    }
+
+    /// How many times better Cofferdam is than `other`, round by round.
+    #[must_use]
+    pub fn ratio(&self, of: Of, other: Contestant, metric: Metric) -> Option<Spread> {
+        let [ours, theirs] = [Contestant::Cofferdam, other].map(|who| self.samples.series(of, who, metric));
+        if metric.more_is_better() {
+            Spread::of_ratios(&ours, &theirs)
+        } else {
+            Spread::of_ratios(&theirs, &ours)
         }
-        let upkeep: BTreeMap<_, _> = Contestant::ALL
-            .iter()
-            .map(|who| {
-                let figures = json!({
-                    "start_s": self.upkeep(*who, 0), "idle_mib": self.upkeep(*who, 1), "peak_mib": self.upkeep(*who, 2),
-                });
-                (who.name(), figures)
-            })
-            .collect();
-        json!({"cases": cases, "workers": upkeep})
     }
 
-    fn head(&self, out: &mut String, title: &str) {
-        _ = self;
-        _ = writeln!(
-            out,
-            "\n| {title} | cofferdam | connect | connect-tuned | × connect | × connect-tuned |"
-        );
-        _ = writeln!(out, "| --- | --: | --: | --: | --: | --: |");
+    fn others(&self) -> impl Iterator<Item = Contestant> {
+        let ours = Contestant::Cofferdam;
+        self.plan.contestants.iter().copied().chain([Contestant::Bare]).filter(move |who| *who != ours)
     }
 
-    fn series(&self, case: &str, who: Contestant, figure: Figure) -> Vec<f64> {
-        let of_it = self.measured.results.iter().filter(|it| it.case == case && it.contestant == who);
-        of_it.map(figure).collect()
+    fn head(&self, out: &mut String, first: &str) {
+        _ = write!(out, "| {first} | {}", Contestant::Cofferdam.name());
+        self.others().for_each(|who| _ = write!(out, " | {}", who.name()));
+        self.others().for_each(|who| _ = write!(out, " | × {}", who.name()));
+        let columns = 1 + 2 * self.others().count();
+        _ = writeln!(out, " |\n| ---{} |", " | --:".repeat(columns));
     }
 
-    fn upkeep(&self, who: Contestant, what: usize) -> Vec<f64> {
-        let of_it = self.measured.upkeep.iter().filter(|it| it.contestant == who);
-        of_it
-            .map(|it| match what {
-                0 => it.start,
-                1 => it.idle as f64 / 1024.0,
-                _ => it.peak as f64 / 1024.0,
-            })
-            .collect()
+    fn row(&self, of: Of, metric: Metric) -> String {
+        let median = |who| {
+            let spread = Spread::of(&self.samples.series(of, who, metric));
+            spread.map_or_else(String::new, |spread| number(spread.median))
+        };
+        let ratio = |who| {
+            let spread = self.ratio(of, who, metric);
+            spread.map_or_else(String::new, |ratio| ratio.to_string())
+        };
+        let medians = [Contestant::Cofferdam].into_iter().chain(self.others()).map(median);
+        medians.chain(self.others().map(ratio)).collect::<Vec<_>>().join(" | ")
     }
 }
 
-/// The cells of a row. `sides` says what is divided by what.
-fn row(
-    of: impl Fn(Contestant) -> Vec<f64>,
-    sides: impl Fn(&[f64], &[f64]) -> (Vec<f64>, Vec<f64>),
-) -> String {
-    let medians = Contestant::ALL
-        .iter()
-        .map(|who| Spread::of(&of(*who)).map_or_else(|| "-".to_owned(), |spread| number(spread.median)));
-    let ours = of(Contestant::Cofferdam);
-    let ratios = [Contestant::Connect, Contestant::Tuned].map(|who| {
-        let (above, below) = sides(&ours, &of(who));
-        Spread::of_ratios(&above, &below).map_or_else(|| "-".to_owned(), |ratio| ratio.to_string())
-    });
-    medians.chain(ratios).collect::<Vec<_>>().join(" | ")
+/// In words.
+pub(crate) fn of_size(size: Size) -> String {
+    let Size { records, bytes, partitions } = size;
+    let partitions =
+        if partitions == 1 { "1 partition".to_owned() } else { format!("{partitions} partitions") };
+    format!("{} records of {bytes} bytes, {partitions}", number(records as f64))
 }
 
-/// Whole, with its thousands apart, unless it is small.
-fn number(value: f64) -> String {
+/// With its thousands apart, and decimals where it is small.
+pub(crate) fn number(value: f64) -> String {
+    if value < 10.0 {
+        return format!("{value:.2}");
+    }
     if value < 100.0 {
         return format!("{value:.1}");
     }
@@ -141,27 +154,28 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cases;
-    use crate::run::Upkeep;
 
     #[test]
     fn a_row_shows_medians_and_ratios_round_by_round() {
-        let result = |contestant, cpu| Result { case: "a", contestant, records: 1_000_000, cpu, wall: 2.0 };
-        let measured = Measured {
-            results: vec![
-                result(Contestant::Cofferdam, 1.0),
-                result(Contestant::Connect, 8.0),
-                result(Contestant::Cofferdam, 1.0),
-                result(Contestant::Connect, 6.0),
-            ],
-            upkeep: vec![
-                Upkeep { contestant: Contestant::Cofferdam, start: 0.5, idle: 10_240, peak: 20_480 },
-                Upkeep { contestant: Contestant::Connect, start: 10.0, idle: 102_400, peak: 204_800 },
-            ],
+        let size = Size { records: 1_000_000, bytes: 99, partitions: 1 };
+        let cases = cases().iter().filter(|case| case.name == "a").copied().collect();
+        let plan = Plan {
+            contestants: vec![Contestant::Cofferdam, Contestant::Connect],
+            cells: vec![Cell { size, cases }],
+            warm_up: 0,
+            crowds: Vec::new(),
+            crowds_once: Vec::new(),
+            latency: None,
         };
-        let cases: Vec<Case> = cases().iter().filter(|case| case.name == "a").copied().collect();
-        let text = Table::new(&cases, &measured).markdown();
-        assert!(text.contains("| 1,000,000 | 145,833 | - | 7.00 (6.00..8.00) | - |"), "{text}");
-        assert!(text.contains("| start, s | 0.5 | 10.0 | - | 20.00 (20.00..20.00) | - |"), "{text}");
+        let mut samples = Samples::default();
+        for (ours, theirs) in [(1e6, 125e3), (1e6, 200e3)] {
+            samples.of_case(size, "a", Contestant::Cofferdam, Metric::PerCpuSecond, ours);
+            samples.of_case(size, "a", Contestant::Connect, Metric::PerCpuSecond, theirs);
+        }
+        samples.of_worker(Contestant::Cofferdam, Metric::Start, 0.5);
+        samples.of_worker(Contestant::Connect, Metric::Start, 10.0);
+        let text = Table::new(&plan, &samples).markdown();
+        assert!(text.contains("| a | 1,000,000 | 162,500 |  | 6.50 (5.00..8.00) |  |"), "{text}");
+        assert!(text.contains("answers, s | 0.50 | 10.0 |  | 20.00 (20.00..20.00) |  |"), "{text}");
     }
 }

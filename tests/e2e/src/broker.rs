@@ -160,6 +160,13 @@ pub(crate) fn kafka_libs() -> anyhow::Result<PathBuf> {
     Ok(String::from_utf8(libs.stdout)?.trim().into())
 }
 
+/// The release of the Kafka that is used here.
+#[must_use]
+pub fn kafka_version() -> Option<String> {
+    let stamp = std::fs::read_to_string(kafka_libs().ok()?.parent()?.join("VERSION")).ok()?;
+    Some(stamp.strip_prefix("kafka ")?.split_once(',')?.0.to_owned())
+}
+
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../harness/kafka")
 }

@@ -12,7 +12,7 @@ mod topic;
 mod wait;
 mod worker;
 
-pub use broker::{Broker, skip_without_kafka};
+pub use broker::{Broker, kafka_version, skip_without_kafka};
 pub use lines::{checksum, count_lines, line, lines_of, number_of, write_lines};
 pub use topic::{Message, Tail, Topics};
 pub use wait::{WAIT, eventually};
