@@ -11,6 +11,7 @@ mod connectors;
 mod dto;
 mod error;
 mod plugins;
+mod refused;
 mod routes;
 mod upload;
 

@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use cofferdam_herder::Health;
 
 use crate::error::{ApiError, json_errors};
+use crate::refused::read_rest;
 use crate::{App, KAFKA_CONNECT_VERSION, connectors, dto, plugins, upload};
 
 /// Largest body of anything but an upload.
@@ -54,6 +55,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn(acceptable))
         .layer(middleware::from_fn(json_errors))
+        .layer(middleware::from_fn(read_rest))
         .with_state(app)
 }
 

@@ -9,7 +9,7 @@ use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::WAIT;
+use crate::{WAIT, eventually};
 
 /// One record as it lies in a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -236,18 +236,25 @@ impl Topics {
         Ok(offsets.elements().iter().map(offset).collect())
     }
 
-    /// Changes a setting of a topic.
+    /// Changes a setting of a topic and waits until the broker, too, has heard of it: the controller answers first.
     ///
     /// # Errors
-    /// When the broker refuses.
+    /// When it is refused, or does not reach the broker.
     pub fn set(&self, topic: &str, setting: &str, value: &str) -> anyhow::Result<()> {
         use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
         let admin: AdminClient<_> = self.config().create()?;
-        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
+        let resource = ResourceSpecifier::Topic(topic);
+        let change = AlterConfig::new(resource).set(setting, value);
         for result in block_on(admin.alter_configs([&change], &AdminOptions::new()))? {
             result.map_err(|(_, code)| anyhow::anyhow!("set {setting} of {topic}: {code}"))?;
         }
-        Ok(())
+        eventually(&format!("{setting} of {topic} is {value}"), || {
+            let asked = block_on(admin.describe_configs([&resource], &AdminOptions::new()));
+            let told = asked.map_err(|error| error.to_string())?.into_iter().next();
+            let told = told.ok_or("no answer")?.map_err(|code| code.to_string())?;
+            let now = told.get(setting).and_then(|entry| entry.value.clone());
+            if now.as_deref() == Some(value) { Ok(()) } else { Err(format!("{now:?}")) }
+        })
     }
 
     /// The settings of a client of this broker, for what is not offered here.
