@@ -14,15 +14,20 @@ use cofferdam_sdk::{Error, Result, info, warn};
 
 use crate::scan::Scan;
 
-/// Bytes of the buffer, and most bytes of one read.
-const BUFFER_BYTES: usize = 256 * 1024;
-/// Room that a read should have; below, what is left in the buffer moves to its front.
-const READ_BYTES_MIN: usize = 64 * 1024;
+/// Room that the first read has: most files are quiet most of the time, and a worker may follow thousands.
+const READ_BYTES_MIN: usize = 8 * 1024;
+/// Room that a read has once reads fill theirs: as much as a host gives at a time.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// Reads that the buffer has room for, so that what is left in it seldom moves to its front.
+const READS: usize = 4;
 /// Longest line: it has to fit into the guest's memory and into a frame.
 const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a file that lost its name must be quiet before the next one is read: its writer may
 /// still have it open.
 const ROTATION_GRACE: Duration = Duration::from_secs(1);
+/// Looks at the name alone, while it shows nothing new, before the file itself is looked at again: a name may have been
+/// given to a copy of the same length and time while the file that is read still grows.
+const GLANCES_MAX: u32 = 10;
 /// What a record takes in a batch besides its value: its entry and its offset.
 const RECORD_BYTES: usize = 96;
 
@@ -66,6 +71,8 @@ pub(crate) struct Follower {
     path: String,
     file: Option<File>,
     buffer: Vec<u8>,
+    /// Room that the next read should have.
+    room: usize,
     /// First byte that was not taken.
     start: usize,
     /// Behind the last byte that was read.
@@ -83,6 +90,8 @@ pub(crate) struct Follower {
     ended: bool,
     /// When the file was first seen to have lost its name, and its length then.
     rotated: Option<(Instant, u64)>,
+    /// What the name showed when the file had been read to its end, and how often it has shown the same since.
+    quiet: Option<(Metadata, u32)>,
 }
 
 impl Follower {
@@ -92,6 +101,7 @@ impl Follower {
             path: path.to_owned(),
             file: None,
             buffer: Vec::new(),
+            room: READ_BYTES_MIN,
             start: 0,
             end: 0,
             position,
@@ -102,6 +112,7 @@ impl Follower {
             missing: false,
             ended: false,
             rotated: None,
+            quiet: None,
         }
     }
 
@@ -125,7 +136,7 @@ impl Follower {
 
     /// Reads more, or finds out why there is no more.
     pub(crate) fn step(&mut self, now: Instant) -> Result<Step> {
-        if self.file.is_none() && !self.open()? {
+        if self.is_quiet() || (self.file.is_none() && !self.open()?) {
             return Ok(Step::Nothing);
         }
         if self.read()? {
@@ -143,7 +154,7 @@ impl Follower {
         let data = self.buffer.get(..self.end).unwrap_or_default();
         while self.lines.is_empty() && self.scanned < self.end {
             // Looking far beyond what the batch takes would be done again for the next one.
-            let window = self.end.min(self.scanned.saturating_add(bytes.max(READ_BYTES_MIN)));
+            let window = self.end.min(self.scanned.saturating_add(bytes.max(READ_BYTES_MAX)));
             self.scan.run(data.get(..window).unwrap_or_default(), self.scanned, most);
             ascii &= self.scan.ascii;
             let mut spent = 0;
@@ -181,6 +192,19 @@ impl Follower {
             }
         }
         ascii
+    }
+
+    /// Whether a glance at the name shows the file as it was when all of it had been read: one call to the host
+    /// instead of the half a dozen of a whole look, and thousands of quiet files are looked at each second.
+    fn is_quiet(&mut self) -> bool {
+        let Some((seen, glances)) = &mut self.quiet else { return false };
+        *glances += 1;
+        let is_quiet =
+            *glances < GLANCES_MAX && std::fs::metadata(&self.path).is_ok_and(|named| alike(seen, &named));
+        if !is_quiet {
+            self.quiet = None;
+        }
+        is_quiet
     }
 
     /// Opens the file; false when there is none.
@@ -253,6 +277,9 @@ impl Follower {
             Ok(n) => {
                 self.end += n;
                 self.ended = n == 0;
+                if n >= self.room {
+                    self.room = (self.room * 2).min(READ_BYTES_MAX);
+                }
                 Ok(n > 0)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
@@ -261,20 +288,20 @@ impl Follower {
     }
 
     fn make_room(&mut self) -> Result<()> {
-        if self.start > 0 && self.buffer.len() - self.end < READ_BYTES_MIN {
+        if self.start > 0 && self.buffer.len() - self.end < self.room {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.scanned -= self.start;
             self.start = 0;
         }
-        if self.buffer.len() - self.end < READ_BYTES_MIN {
+        if self.buffer.len() - self.end < self.room {
             if self.end - self.start > LINE_BYTES_MAX {
                 return Err(Error::fatal(format!(
                     "A line of {} at position {} is longer than {LINE_BYTES_MAX} bytes",
                     self.path, self.position
                 )));
             }
-            self.buffer.resize((self.buffer.len() * 2).max(BUFFER_BYTES), 0);
+            self.buffer.resize((self.buffer.len() * 2).max(self.room * READS), 0);
         }
         Ok(())
     }
@@ -296,7 +323,13 @@ impl Follower {
         };
         // WASI shows no inode: two files are told apart by length and time, and a file that is
         // written to in between by being looked at twice.
-        if alike(&held, &named) || !alike(&held, &file.metadata()?) {
+        if alike(&held, &named) {
+            self.rotated = None;
+            // What was written since the read has to be read first.
+            self.quiet = (held.len() == read).then_some((held, 0));
+            return Ok(Step::Nothing);
+        }
+        if !alike(&held, &file.metadata()?) {
             self.rotated = None;
             return Ok(Step::Nothing);
         }
@@ -328,6 +361,7 @@ impl Follower {
         }
         self.file = None;
         self.rotated = None;
+        self.quiet = None;
         (self.start, self.end, self.scanned, self.position) = (0, 0, 0, 0);
         self.scanned_ascii = true;
         Step::Over(left)

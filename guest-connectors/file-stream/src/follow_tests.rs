@@ -137,12 +137,27 @@ fn a_replaced_file_is_read_to_its_end_first() {
 }
 
 #[test]
+fn a_copy_under_the_name_does_not_hide_that_the_file_grows() {
+    let mut case = Case::new(Some("one\n"), 0);
+    assert_eq!(case.read(), ["one@4"]);
+    let old = case.path.with_extension("1");
+    std::fs::rename(&case.path, &old).unwrap();
+    std::fs::write(&case.path, "one\n").unwrap();
+    let written = std::fs::metadata(&old).unwrap().modified().unwrap();
+    File::options().write(true).open(&case.path).unwrap().set_modified(written).unwrap();
+    assert!(case.read().is_empty());
+    OpenOptions::new().append(true).open(&old).unwrap().write_all(b"two\n").unwrap();
+    let looks: Vec<_> = (0..GLANCES_MAX).flat_map(|_| case.read()).collect();
+    assert_eq!(looks, ["two@8"]);
+}
+
+#[test]
 fn lines_longer_than_the_buffer_are_whole() {
-    let long = "é".repeat(BUFFER_BYTES);
+    let long = "é".repeat(READS * READ_BYTES_MAX);
     let mut case = Case::new(Some(&format!("short\n{long}\r\nend\n")), 0);
     let lines = case.read();
     assert_eq!(lines.len(), 3);
-    assert_eq!(lines[1], format!("{long}@{}", 6 + 2 * BUFFER_BYTES + 2));
+    assert_eq!(lines[1], format!("{long}@{}", 6 + 2 * READS * READ_BYTES_MAX + 2));
 }
 
 #[test]

@@ -16,9 +16,9 @@ const TOPIC: &str = "topic";
 const BATCH_SIZE: &str = "batch.size";
 const FILENAME: &str = "filename";
 
-/// Pauses while there is nothing to read: short after a line, longer and longer in a quiet file.
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How long more lines are waited for when there were some just now. In a quiet file it is the worker that waits, longer
+/// and longer, between two polls.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(crate) struct FileStreamSource {
     topic: String,
@@ -27,7 +27,8 @@ pub(crate) struct FileStreamSource {
     batch_size: usize,
     follower: Follower,
     schema: SchemaId,
-    pause: Duration,
+    /// Whether the last poll gave lines.
+    is_busy: bool,
     offset: OffsetText,
 }
 
@@ -65,7 +66,7 @@ impl Source for FileStreamSource {
             batch_size: usize::try_from(config.int(BATCH_SIZE)?).unwrap_or_default().max(1),
             follower: Follower::new(file, position),
             schema: schemas::string()?,
-            pause: PAUSE_MIN,
+            is_busy: false,
             offset: OffsetText::default(),
             partition,
         })
@@ -80,16 +81,13 @@ impl Source for FileStreamSource {
                 Err(_) if !out.is_empty() => return Ok(()),
                 filled => filled?,
             }
-            if !out.is_empty() {
-                self.pause = PAUSE_MIN;
-                return Ok(());
-            }
             let left = until.saturating_duration_since(now);
-            if left.is_zero() {
+            if !out.is_empty() || left.is_zero() || !self.is_busy {
+                self.is_busy = !out.is_empty();
                 return Ok(());
             }
-            std::thread::sleep(self.pause.min(left));
-            self.pause = (self.pause * 2).min(PAUSE_MAX);
+            self.is_busy = false;
+            std::thread::sleep(PAUSE.min(left));
         }
     }
 }

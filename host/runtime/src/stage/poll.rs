@@ -18,11 +18,11 @@ const BYTES_MAX: u32 = 1 << 20;
 /// How long a guest may wait for records inside a poll. A task is stopped between two polls.
 const WAIT: Duration = Duration::from_millis(500);
 /// First pause after a poll that gave nothing; doubled each time, up to [`IDLE_MAX`]. A source that
-/// has just been busy so answers new records within a millisecond or two, an idle one costs two calls
+/// has just been busy so answers new records within a millisecond or two, an idle one costs a call
 /// a second.
 const IDLE_FIRST: Duration = Duration::from_millis(1);
-/// Longest pause between two polls.
-const IDLE_MAX: Duration = Duration::from_millis(500);
+/// Longest pause between two polls; as long as Kafka Connect's FileStreamSource waits between two looks.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// The guest of a source task.
 pub(crate) struct Poll {
