@@ -88,14 +88,18 @@ async fn start(
             settings.unused.join(", ")
         );
     }
-    let plugins = load_plugins(settings).await?;
     let clients = Clients { settings, embedded_broker };
-    let admin = Admin::new(&clients.config(Role::Admin, "admin")?)?;
-    let kafka_cluster_id = cluster_id(&admin, settings).await?;
-    let bound = bind(&settings.listeners, embedded_broker).await?;
+    // Compiling plugins, where that was not done before, and Kafka's answers do not wait for each other.
+    let connected = async {
+        let admin = Admin::new(&clients.config(Role::Admin, "admin")?)?;
+        let kafka_cluster_id = cluster_id(&admin, settings).await?;
+        let bound = bind(&settings.listeners, embedded_broker).await?;
+        let stores = Stores::open(&clients, &admin, supervisor).await?;
+        anyhow::Ok((kafka_cluster_id, bound, stores))
+    };
+    let (plugins, (kafka_cluster_id, bound, stores)) = tokio::try_join!(load_plugins(settings), connected)?;
     let Some(first) = bound.first().map(Bound::address) else { bail!("there is no address in `listeners`") };
 
-    let stores = Stores::open(&clients, &admin, supervisor).await?;
     let metrics = Metrics::new();
     // The data path reports to the herder, which is made from the data path: the queue comes first.
     let (listener, reports) = reports();

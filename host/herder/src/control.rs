@@ -136,8 +136,8 @@ impl Control {
     /// Applies steps until what runs is what is wanted.
     async fn sync(&mut self) {
         loop {
-            let snapshot = self.shared.configs.snapshot();
-            let wanted = snapshot.connectors.get(&self.name);
+            let wanted = self.shared.configs.snapshot().connectors.get(&self.name).cloned();
+            let wanted = wanted.as_deref();
             let steps = plan(wanted, &self.running);
             if steps.is_empty() {
                 if wanted.is_none() {

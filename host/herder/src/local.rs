@@ -199,7 +199,7 @@ impl LocalHerder {
         drop(held);
 
         self.settle(name).await;
-        let info = self.info(name, &config, self.snapshot().connectors.get(name));
+        let info = self.info(name, &config, self.snapshot().connectors.get(name).map(|entry| &**entry));
         Ok(Put { created: !known, info })
     }
 

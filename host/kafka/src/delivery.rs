@@ -1,6 +1,7 @@
 //! Counting what became of records that were handed to a producer: one counter for a batch of them,
 //! never a future for each.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,18 +47,24 @@ pub struct Delivery {
     failures: Mutex<Vec<DeliveryFailure>>,
     cause: Mutex<Option<Cause>>,
     done: Arc<Notify>,
+    /// Offset behind the last record of each partition, where that is of interest.
+    ends: Option<Mutex<BTreeMap<i32, i64>>>,
 }
 
 impl Delivery {
     /// Nothing sent yet. `done` is notified each time the last pending record is settled.
     #[must_use]
     pub fn new(done: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self {
-            pending: AtomicU32::new(0),
-            failures: Mutex::default(),
-            cause: Mutex::default(),
-            done,
-        })
+        Arc::new(Self::with(done, None))
+    }
+
+    /// As [`Delivery::new`], for records of one topic; keeps where they went.
+    pub(crate) fn with_ends() -> Arc<Self> {
+        Arc::new(Self::with(Arc::default(), Some(Mutex::default())))
+    }
+
+    fn with(done: Arc<Notify>, ends: Option<Mutex<BTreeMap<i32, i64>>>) -> Self {
+        Self { pending: AtomicU32::new(0), failures: Mutex::default(), cause: Mutex::default(), done, ends }
     }
 
     /// Records handed over and not yet settled.
@@ -82,6 +89,21 @@ impl Delivery {
     /// Why the first failed record did, with all that is known.
     pub(crate) fn first_cause(&self) -> Option<Cause> {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Offset behind the last record of each partition that arrived.
+    pub(crate) fn ends(&self) -> BTreeMap<i32, i64> {
+        let ends = self.ends.as_ref().map(|ends| ends.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        ends.unwrap_or_default()
+    }
+
+    /// Notes where a record went; comes before its `settle`.
+    pub(crate) fn arrived(&self, partition: i32, offset: i64) {
+        if let Some(ends) = &self.ends {
+            let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = ends.entry(partition).or_default();
+            *end = (*end).max(offset + 1);
+        }
     }
 
     /// Counts records before they are handed over.

@@ -18,6 +18,11 @@ use crate::error::{Cause, Error, Result};
 use crate::native::{Client, Kind, Message, Queue, Timestamp};
 use crate::{ClientConfig, Delivery, OffsetSpec, Producer, Role, admin};
 
+/// First pause before a question is asked again; doubled each time, up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// A position that nobody could tell.
+const UNKNOWN: i64 = -1;
 /// Messages taken at once.
 const CHUNK: usize = 500;
 /// How often an unreachable cluster is asked for a sign of life.
@@ -62,8 +67,9 @@ pub struct TopicLog {
     producer: Producer,
     progress: watch::Receiver<Progress>,
     timeout: Duration,
-    /// One write at a time: records of a key keep their order.
-    writing: tokio::sync::Mutex<()>,
+    /// Records of one call lie together, and those of a key in the order of the calls: librdkafka keeps it, with one
+    /// request at a time. Not held while they are acknowledged, so calls of the meantime share the next request.
+    handing_over: tokio::sync::Mutex<()>,
     /// Ends the reader with this.
     _stop: DropGuard,
 }
@@ -95,15 +101,14 @@ impl TopicLog {
         let partitions = partitions(&client, &topic, settings.start_timeout).await?;
         let failed = |cause| Error::Consume { from: topic.to_string(), cause };
         let queue = Queue::new(&client).map_err(failed)?;
-        client.read_from_beginning(&topic, partitions, &queue).map_err(failed)?;
-
-        // Without this an empty partition is known to be at its end only after the broker has waited
-        // for records in vain.
+        // Asked here and not left to librdkafka: it would ask again only after half a second where a partition was made
+        // just now and its leader has not heard of it, and an empty partition would be known to be at its end only
+        // after the broker has waited for records in vain.
         let timeout = settings.config.call_timeout;
         let every = all(&topic, partitions);
-        let begin = admin::list_offsets(&client, &every, OffsetSpec::Earliest, timeout).await;
-        let unknown = || vec![-1; usize::try_from(partitions).unwrap_or_default()];
-        let positions = begin.unwrap_or_else(|_| unknown());
+        let asked = || admin::list_offsets(&client, &every, OffsetSpec::Earliest, timeout);
+        let positions = retrying(&topic, timeout, asked).await.unwrap_or_else(|_| vec![UNKNOWN; every.len()]);
+        client.read_from(&topic, &positions, &queue).map_err(failed)?;
 
         let stop = CancellationToken::new();
         let (progress, watched) = watch::channel(Progress { positions, error: None });
@@ -124,7 +129,7 @@ impl TopicLog {
             producer,
             progress: watched,
             timeout,
-            writing: tokio::sync::Mutex::default(),
+            handing_over: tokio::sync::Mutex::default(),
             _stop: stop.drop_guard(),
         };
         if settings.read_at_start {
@@ -134,24 +139,18 @@ impl TopicLog {
     }
 
     /// Returns when the handler has seen everything that was in the topic when this was called.
+    ///
+    /// The producer asks for the ends: on the reader's connection the question would wait behind the fetch that is
+    /// under way there, for up to `fetch.max.wait.ms`. Kafka Connect asks through an admin client for this reason.
     /// Waits for as long as that takes once the ends are known: bound it by a timeout. Cancel-safe.
     ///
     /// # Errors
     /// When no broker says where the ends are, or the topic cannot be read any more.
     pub async fn read_to_end(&self) -> Result<()> {
         let all = all(&self.topic, self.partitions);
-        let ends = self
-            .retrying(|| admin::list_offsets(&self.client, &all, OffsetSpec::Latest, self.timeout))
-            .await?;
-        let reached = |progress: &Progress| {
-            progress.error.is_some()
-                || progress.positions.iter().zip(&ends).all(|(position, end)| position >= end)
-        };
-        let mut progress = self.progress.clone();
-        match progress.wait_for(reached).await {
-            Ok(progress) => progress.error.clone().map_or(Ok(()), Err),
-            Err(_) => Err(Error::LogEnded { topic: self.topic.to_string() }),
-        }
+        let asked = || admin::list_offsets(self.producer.client(), &all, OffsetSpec::Latest, self.timeout);
+        let ends = retrying(&self.topic, self.timeout, asked).await?;
+        self.read_up_to((0..).zip(ends)).await
     }
 
     /// Writes records in order and waits until all are acknowledged. Not cancel-safe: records that
@@ -160,6 +159,21 @@ impl TopicLog {
     /// # Errors
     /// The first record that was refused; others may have been written.
     pub async fn send(&self, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<()> {
+        self.write(records, Delivery::new(Arc::default())).await
+    }
+
+    /// As [`TopicLog::send`], and returns when the handler has seen these records. They say themselves where they
+    /// lie, so nobody is asked for the topic's ends.
+    ///
+    /// # Errors
+    /// As [`TopicLog::send`], and when the topic cannot be read any more.
+    pub async fn send_and_read(&self, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<()> {
+        let delivery = Delivery::with_ends();
+        self.write(records, Arc::clone(&delivery)).await?;
+        self.read_up_to(delivery.ends()).await
+    }
+
+    async fn write(&self, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, delivery: Arc<Delivery>) -> Result<()> {
         let failed = |cause| Error::Produce { topic: self.topic.to_string(), cause };
         let mut frame = Builder::with_capacity(records.len(), 0);
         let topic = frame.topic(&self.topic).map_err(|error| failed(Cause::bug(error.to_string())))?;
@@ -172,17 +186,32 @@ impl TopicLog {
         let bytes = frame.finish();
         let frame = Frame::trust(&bytes).map_err(|error| failed(Cause::bug(error.to_string())))?;
 
-        let _one_at_a_time = self.writing.lock().await;
-        let delivery = Delivery::new(Arc::default());
         let counts = vec![0; records.len()];
-        self.producer
-            .send(&frame, &[Arc::clone(&delivery)], &counts)
-            .await
-            .map_err(|refused| refused.error)?;
+        let handed_over = {
+            let _in_order = self.handing_over.lock().await;
+            self.producer.send(&frame, &[Arc::clone(&delivery)], &counts).await
+        };
+        handed_over.map_err(|refused| refused.error)?;
         delivery.settled().await;
         match delivery.first_cause() {
             Some(cause) => Err(failed(cause)),
             None => Ok(()),
+        }
+    }
+
+    /// Waits until the reader is at or behind these offsets.
+    async fn read_up_to(&self, ends: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+        let ends: Vec<_> = ends.into_iter().collect();
+        let is_behind = |progress: &Progress, (partition, end): &(i32, i64)| {
+            let position = usize::try_from(*partition).ok().and_then(|index| progress.positions.get(index));
+            position.is_some_and(|position| position >= end)
+        };
+        let reached =
+            |progress: &Progress| progress.error.is_some() || ends.iter().all(|end| is_behind(progress, end));
+        let mut progress = self.progress.clone();
+        match progress.wait_for(reached).await {
+            Ok(progress) => progress.error.clone().map_or(Ok(()), Err),
+            Err(_) => Err(Error::LogEnded { topic: self.topic.to_string() }),
         }
     }
 
@@ -200,28 +229,26 @@ impl TopicLog {
 
     /// Waits for what is being written, then ends reader and clients.
     pub async fn close(self) {
-        let _nothing_is_written = self.writing.lock().await;
+        _ = self.producer.flush(self.timeout).await;
     }
+}
 
-    /// Asks again while brokers fail to answer, or have not heard yet of a topic that was made just now, within the
-    /// time one call may take.
-    async fn retrying<T, F: Future<Output = Result<T>>>(&self, ask: impl Fn() -> F) -> Result<T> {
-        let deadline = now() + self.timeout;
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        loop {
-            match ask().await {
-                Err(error)
-                    if matches!(error.class(), Class::Retriable | Class::NotFound) && now() < deadline =>
-                {
-                    tracing::debug!(
-                        topic = &*self.topic,
-                        error = chain(&error),
-                        "asking again for the log's end"
-                    );
-                    tokio::time::sleep(backoff.next_delay()).await;
-                }
-                result => return result,
+/// Asks again while brokers fail to answer, or have not heard yet of a topic that was made just now, within the
+/// time one call may take.
+async fn retrying<T, F: Future<Output = Result<T>>>(
+    topic: &str,
+    timeout: Duration,
+    ask: impl Fn() -> F,
+) -> Result<T> {
+    let deadline = now() + timeout;
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
+    loop {
+        match ask().await {
+            Err(error) if matches!(error.class(), Class::Retriable | Class::NotFound) && now() < deadline => {
+                tracing::debug!(topic, error = chain(&error), "asking again for offsets");
+                tokio::time::sleep(backoff.next_delay()).await;
             }
+            result => return result,
         }
     }
 }
@@ -233,7 +260,7 @@ fn all(topic: &Arc<str>, partitions: i32) -> Vec<TopicPartition> {
 /// Number of partitions of a topic that may have been created just now.
 async fn partitions(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<i32> {
     let deadline = now() + timeout;
-    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
     loop {
         let left = deadline.saturating_duration_since(now()).max(Duration::from_millis(1));
         let result = match admin::metadata(client, Some(topic), left).await {

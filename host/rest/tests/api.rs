@@ -12,9 +12,10 @@
 
 mod common;
 
-use cofferdam_herder::Mode;
+use cofferdam_herder::{Herder as _, Mode};
 use common::{Bench, Call, UPLOAD_MAX};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const SINK: &str = "org.apache.kafka.connect.file.FileStreamSinkConnector";
 
@@ -100,6 +101,30 @@ async fn bad_uploads_are_refused_with_a_reason() {
     assert_eq!(bench.call("GET", "/connector-plugins/artifacts", "").await.json(), json!([]));
 }
 
+/// More than the sockets between the two hold: the answer comes while the client still writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_read_by_who_is_still_sending() {
+    let bench = Bench::start(Mode::Standalone).await;
+    let large = vec![b'x'; 32 << 20];
+    assert_eq!(upload(&bench, "application/wasm", &large).await.status, 413);
+    assert_eq!(upload(&bench, "text/plain", &large).await.status, 415);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_before_sending_is_refused_at_once() {
+    let bench = Bench::start(Mode::Standalone).await;
+    let length = UPLOAD_MAX.as_usize() + 1;
+    let mut stream = tokio::net::TcpStream::connect(bench.address).await.unwrap();
+    let request = format!(
+        "POST /connector-plugins HTTP/1.1\r\nHost: x\r\nContent-Type: application/wasm\r\n\
+        Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_in_use_stays() {
     let bench = Bench::start(Mode::Standalone).await;
@@ -115,6 +140,30 @@ async fn a_plugin_in_use_stays() {
     );
     assert_eq!(bench.call("DELETE", "/connectors/s", "").await.status, 204);
     assert_eq!(bench.call("DELETE", &path, "").await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_connectors_are_listed_in_one_answer() {
+    const N: usize = 2_000;
+    let bench = Bench::start(Mode::Standalone).await;
+    for n in 0..N {
+        let name = format!("c{n:05}");
+        let config = [("connector.class", SINK), ("topics", "t")];
+        let config =
+            config.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into_iter().collect();
+        let stopped = Some(cofferdam_api::TargetState::Stopped);
+        bench.herder.create_connector(&name.as_str().into(), config, stopped).await.unwrap();
+    }
+    let names = bench.call("GET", "/connectors", "").await.json();
+    assert_eq!(names.as_array().unwrap().len(), N);
+    assert_eq!(names[N - 1], format!("c{:05}", N - 1));
+    let all = bench.call("GET", "/connectors?expand=status&expand=info", "").await.json();
+    let all = all.as_object().unwrap();
+    assert_eq!(all.len(), N);
+    let is_whole = |entry: &serde_json::Value| {
+        entry["status"]["connector"]["state"] == "STOPPED" && entry["info"]["config"]["topics"] == "t"
+    };
+    assert!(all.values().all(is_whole));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 mod dto;
 mod state;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct ConfigLogStore<L> {
     shared: Arc<Shared>,
     log: L,
-    /// A set of task configurations and its commit are two writes: no other may come between.
-    writing: tokio::sync::Mutex<()>,
+    /// A set of task configurations and its commit are two writes: no other of their connector may come between.
+    writing_tasks: tokio::sync::Mutex<()>,
 }
 
 /// What the log's reader and the store's callers share.
@@ -36,7 +35,6 @@ pub(crate) struct Shared(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     state: State,
-    snapshot: Option<Arc<Snapshot>>,
     subscribers: Vec<mpsc::UnboundedSender<ConfigEvent>>,
 }
 
@@ -62,7 +60,7 @@ impl Default for ConfigLogStore<MemoryLog> {
 impl<L: RecordLog> ConfigLogStore<L> {
     /// A store over `log`, whose reader feeds `shared`.
     pub(crate) fn over(shared: Arc<Shared>, log: L) -> Self {
-        Self { shared, log, writing: tokio::sync::Mutex::new(()) }
+        Self { shared, log, writing_tasks: tokio::sync::Mutex::default() }
     }
 
     /// Gives back the log underneath.
@@ -70,20 +68,16 @@ impl<L: RecordLog> ConfigLogStore<L> {
         self.log
     }
 
-    /// Writes each batch after the one before has been read back.
+    /// Writes what goes `before`, and when that is kept the rest; returns when all of it has been read back.
     async fn write(
         &self,
         what: &'static str,
-        batches: impl IntoIterator<Item = Vec<KeyValue>> + Send,
+        before: Vec<KeyValue>,
+        records: Vec<KeyValue>,
     ) -> Result<(), Error> {
-        let mut batches: VecDeque<_> = batches.into_iter().collect();
         let work = async {
-            let _alone = self.writing.lock().await;
-            while let Some(batch) = batches.pop_front() {
-                self.log.send(batch).await?;
-                self.log.read_to_end().await?;
-            }
-            Ok(())
+            self.log.send(before).await?;
+            self.log.send_and_read(records).await
         };
         match tokio::time::timeout(WRITE_TIMEOUT, work).await {
             Ok(result) => result,
@@ -119,11 +113,12 @@ impl<L: RecordLog> ConfigStore for ConfigLogStore<L> {
         // The target state first: nobody may start a connector that is to be created stopped.
         let target = target.map(|target| (dto::target_key(name), Some(dto::target(target))));
         let connector = (dto::connector_key(name), Some(dto::properties(config)));
-        self.write("writing a connector configuration", [target.into_iter().chain([connector]).collect()])
-            .await
+        let records = target.into_iter().chain([connector]).collect();
+        self.write("writing a connector configuration", vec![], records).await
     }
 
     async fn remove_connector(&self, name: &ConnectorName) -> Result<(), Error> {
+        let _alone = self.writing_tasks.lock().await;
         self.log.read_to_end().await?;
         let (tasks, has_commit) = self.shared.lock().state.leftovers(name);
         // Kafka Connect leaves task and commit records behind, which compaction can later turn into
@@ -131,28 +126,27 @@ impl<L: RecordLog> ConfigStore for ConfigLogStore<L> {
         let tasks = tasks.into_iter().map(|task| (dto::task_key(name, task), None));
         let commit = has_commit.then(|| (dto::commit_key(name), None));
         let records = [(dto::connector_key(name), None), (dto::target_key(name), None)];
-        self.write("removing a connector", [records.into_iter().chain(tasks).chain(commit).collect()]).await
+        let records = records.into_iter().chain(tasks).chain(commit).collect();
+        self.write("removing a connector", vec![], records).await
     }
 
     async fn put_task_configs(&self, name: &ConnectorName, tasks: &[ConfigMap]) -> Result<(), Error> {
-        self.log.read_to_end().await?;
-        let staged: Vec<_> = (0..)
-            .zip(tasks)
-            .map(|(n, config)| (dto::task_key(name, n), Some(dto::properties(config))))
-            .collect();
+        let staged = (0..).zip(tasks);
+        let staged = staged.map(|(n, config)| (dto::task_key(name, n), Some(dto::properties(config))));
+        let _alone = self.writing_tasks.lock().await;
+        // No commit of configurations that the broker may have refused.
         let commit = vec![(dto::commit_key(name), Some(dto::commit(tasks.len())))];
-        let batches = [staged, commit].into_iter().filter(|batch| !batch.is_empty());
-        self.write("writing task configurations", batches.collect::<Vec<_>>()).await
+        self.write("writing task configurations", staged.collect(), commit).await
     }
 
     async fn put_task_count(&self, name: &ConnectorName, n_tasks: u32) -> Result<(), Error> {
         let record = (dto::fencing_key(name), Some(dto::task_count(n_tasks)));
-        self.write("writing the number of fenced tasks", [vec![record]]).await
+        self.write("writing the number of fenced tasks", vec![], vec![record]).await
     }
 
     async fn put_target_state(&self, name: &ConnectorName, target: TargetState) -> Result<(), Error> {
         let record = (dto::target_key(name), Some(dto::target(target)));
-        self.write("writing a target state", [vec![record]]).await
+        self.write("writing a target state", vec![], vec![record]).await
     }
 
     async fn put_restart(
@@ -162,7 +156,7 @@ impl<L: RecordLog> ConfigStore for ConfigLogStore<L> {
         only_failed: bool,
     ) -> Result<(), Error> {
         let record = (dto::restart_key(name), Some(dto::restart(include_tasks, only_failed)));
-        self.write("writing a restart request", [vec![record]]).await
+        self.write("writing a restart request", vec![], vec![record]).await
     }
 }
 
@@ -173,7 +167,6 @@ impl Shared {
     pub(crate) fn read(&self, record: &Record<'_>) {
         let mut inner = self.lock();
         let events = inner.state.apply(record);
-        inner.snapshot = None;
         for event in events {
             inner.subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
         }
@@ -181,19 +174,11 @@ impl Shared {
 
     /// The log was read to its end for the first time.
     pub(crate) fn replayed(&self) {
-        let mut inner = self.lock();
-        inner.state.finish_replay();
-        inner.snapshot = None;
+        self.lock().state.finish_replay();
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        let mut inner = self.lock();
-        if let Some(snapshot) = &inner.snapshot {
-            return Arc::clone(snapshot);
-        }
-        let snapshot = Arc::new(inner.state.snapshot());
-        inner.snapshot = Some(Arc::clone(&snapshot));
-        snapshot
+        self.lock().state.snapshot()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

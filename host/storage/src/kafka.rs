@@ -130,6 +130,10 @@ impl KafkaLog {
         })?;
         Ok(Self { log, topic: topic.name.clone() })
     }
+
+    fn failed(&self, what: &'static str, source: cofferdam_kafka::Error) -> Error {
+        Error::Topic { what, topic: self.topic.clone(), source }
+    }
 }
 
 #[async_trait]
@@ -138,19 +142,20 @@ impl RecordLog for KafkaLog {
         if records.is_empty() {
             return Ok(());
         }
-        self.log.send(records).await.map_err(|source| Error::Topic {
-            what: "cannot write to the topic",
-            topic: self.topic.clone(),
-            source,
-        })
+        self.log.send(records).await.map_err(|source| self.failed("cannot write to the topic", source))
+    }
+
+    async fn send_and_read(&self, records: Vec<KeyValue>) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let read = self.log.send_and_read(records).await;
+        read.map_err(|source| self.failed("cannot write to the topic and read it back", source))
     }
 
     async fn read_to_end(&self) -> Result<(), Error> {
-        self.log.read_to_end().await.map_err(|source| Error::Topic {
-            what: "cannot read to the end of the topic",
-            topic: self.topic.clone(),
-            source,
-        })
+        let read = self.log.read_to_end().await;
+        read.map_err(|source| self.failed("cannot read to the end of the topic", source))
     }
 
     fn topic(&self) -> Option<&str> {

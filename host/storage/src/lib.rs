@@ -76,7 +76,7 @@ pub struct Snapshot {
     /// Offset of the next record of the log: snapshots with equal offsets are equal.
     pub offset: i64,
     /// All connectors.
-    pub connectors: BTreeMap<ConnectorName, ConnectorEntry>,
+    pub connectors: BTreeMap<ConnectorName, Arc<ConnectorEntry>>,
 }
 
 /// What the config store knows of one connector.

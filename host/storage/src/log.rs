@@ -28,6 +28,9 @@ pub trait RecordLog: Send + Sync + 'static {
     /// Appends records in this order; all are kept when it returns.
     async fn send(&self, records: Vec<KeyValue>) -> Result<(), Error>;
 
+    /// As [`RecordLog::send`], and returns when the reader has seen them.
+    async fn send_and_read(&self, records: Vec<KeyValue>) -> Result<(), Error>;
+
     /// Returns when the reader has seen all that was in the log when this was called.
     async fn read_to_end(&self) -> Result<(), Error>;
 
@@ -64,6 +67,10 @@ impl RecordLog for MemoryLog {
             inner.next += 1;
         }
         Ok(())
+    }
+
+    async fn send_and_read(&self, records: Vec<KeyValue>) -> Result<(), Error> {
+        self.send(records).await
     }
 
     async fn read_to_end(&self) -> Result<(), Error> {

@@ -145,6 +145,8 @@ pub(super) unsafe extern "C" fn on_delivery(
         let mut message = unsafe { Message::lent(message) };
         let (topic, partition) = (message.topic().to_owned(), message.partition());
         delivery.fail(topic, partition, &cause, || message.copy());
+    } else {
+        delivery.arrived(message.partition, message.offset);
     }
     delivery.settle(1);
 }

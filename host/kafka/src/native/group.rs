@@ -108,20 +108,16 @@ impl Client {
         (code == OK && high >= 0).then_some(high)
     }
 
-    /// Reads partitions of a topic from their beginning into `queue`, without a group. Errors of the
-    /// client go there too.
-    pub(crate) fn read_from_beginning(
-        &self,
-        topic: &str,
-        partitions: i32,
-        queue: &Queue,
-    ) -> Result<(), Cause> {
+    /// Reads all partitions of a topic from these offsets on into `queue`, without a group; from their beginning where
+    /// the offset is negative. Errors of the client go there too.
+    pub(crate) fn read_from(&self, topic: &str, offsets: &[i64], queue: &Queue) -> Result<(), Cause> {
         let handle = self.topic(topic)?;
         let beginning = i64::from(sys::RD_KAFKA_OFFSET_BEGINNING);
-        for partition in 0..partitions {
+        for (partition, offset) in (0..).zip(offsets) {
+            let offset = if *offset < 0 { beginning } else { *offset };
             // SAFETY: the topic's handle lives as long as the client, and so does the queue.
             let code = unsafe {
-                sys::rd_kafka_consume_start_queue(handle.0.as_ptr(), partition, beginning, queue.ptr())
+                sys::rd_kafka_consume_start_queue(handle.0.as_ptr(), partition, offset, queue.ptr())
             };
             if code != 0 {
                 // SAFETY: takes nothing.
@@ -137,7 +133,7 @@ impl Client {
         Ok(())
     }
 
-    /// Ends what `read_from_beginning` began, before its queue ends.
+    /// Ends what `read_from` began, before its queue ends.
     pub(crate) fn stop_reading(&self, topic: &str, partitions: i32) {
         let Ok(handle) = self.topic(topic) else { return };
         for partition in 0..partitions {

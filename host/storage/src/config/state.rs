@@ -4,6 +4,7 @@
 //! one with its key replaced, so every order of what is left must end in a usable state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cofferdam_api::{ConfigMap, ConnectorName, TargetState};
 
@@ -14,11 +15,11 @@ use crate::{ConfigEvent, ConnectorEntry, Fencing, Snapshot};
 /// What has been read so far.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Offset behind the last record.
-    offset: i64,
     /// Whether the log has been read to its end once. Events begin then.
     live: bool,
     connectors: BTreeMap<ConnectorName, Entry>,
+    /// What of this is shown. Changed in place, an entry a record, unless somebody still looks at it.
+    shown: Arc<Snapshot>,
 }
 
 /// What is known of a name; a connector only when it has a configuration.
@@ -58,7 +59,7 @@ enum Tasks {
 impl State {
     /// Takes the next record; answers what changed, nothing during the replay.
     pub(super) fn apply(&mut self, record: &Record<'_>) -> Vec<ConfigEvent> {
-        self.offset = record.offset + 1;
+        Arc::make_mut(&mut self.shown).offset = record.offset + 1;
         let Ok(key) = std::str::from_utf8(record.key) else {
             tracing::error!(offset = record.offset, "a key of the config topic is no text; skipped");
             return Vec::new();
@@ -79,31 +80,32 @@ impl State {
     /// without `applied` its owner makes it again.
     pub(super) fn finish_replay(&mut self) {
         self.live = true;
-        for entry in self.connectors.values_mut() {
-            if let Some(tasks) = entry.early.take().filter(|_| entry.config.is_some()) {
-                entry.tasks = tasks;
-                entry.applied = None;
-            }
+        let early = |(name, entry): (&ConnectorName, &Entry)| entry.early.is_some().then(|| name.clone());
+        for name in self.connectors.iter().filter_map(early).collect::<Vec<_>>() {
+            self.connectors.entry(name.clone()).and_modify(|entry| {
+                if let Some(tasks) = entry.early.take().filter(|_| entry.config.is_some()) {
+                    entry.tasks = tasks;
+                    entry.applied = None;
+                }
+            });
+            self.show(&name);
         }
-        self.connectors.retain(|_, entry| !entry.is_empty());
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let connector = |(name, entry): (&ConnectorName, &Entry)| {
-            let tasks = match &entry.tasks {
-                Tasks::Set(tasks) => Some(tasks.clone()),
-                Tasks::None | Tasks::Inconsistent => None,
-            };
-            let entry = ConnectorEntry {
-                config: entry.config.clone()?,
-                target: entry.target.unwrap_or_default(),
-                tasks,
-                applied_config: entry.applied.clone(),
-                fencing: entry.fencing,
-            };
-            Some((name.clone(), entry))
-        };
-        Snapshot { offset: self.offset, connectors: self.connectors.iter().filter_map(connector).collect() }
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.shown)
+    }
+
+    /// Shows what is known of `name` by now, and forgets it when that is nothing.
+    fn show(&mut self, name: &ConnectorName) {
+        let shown = Arc::make_mut(&mut self.shown);
+        match self.connectors.get(name).and_then(Entry::shown) {
+            Some(entry) => _ = shown.connectors.insert(name.clone(), Arc::new(entry)),
+            None => _ = shown.connectors.remove(name),
+        }
+        if self.connectors.get(name).is_some_and(Entry::is_empty) {
+            self.connectors.remove(name);
+        }
     }
 
     /// Task records of `name` in the log, and whether there is a commit.
@@ -131,9 +133,7 @@ impl State {
                 return Ok(None);
             }
         };
-        if self.connectors.get(name).is_some_and(Entry::is_empty) {
-            self.connectors.remove(name);
-        }
+        self.show(&ConnectorName::from(name));
         Ok(event)
     }
 
@@ -244,6 +244,21 @@ fn restart(name: &str, value: Option<&[u8]>) -> Result<Option<ConfigEvent>, serd
 // === impl Entry ===
 
 impl Entry {
+    /// What others see of it; nothing when it is no connector.
+    fn shown(&self) -> Option<ConnectorEntry> {
+        let tasks = match &self.tasks {
+            Tasks::Set(tasks) => Some(tasks.clone()),
+            Tasks::None | Tasks::Inconsistent => None,
+        };
+        Some(ConnectorEntry {
+            config: self.config.clone()?,
+            target: self.target.unwrap_or_default(),
+            tasks,
+            applied_config: self.applied.clone(),
+            fencing: self.fencing,
+        })
+    }
+
     /// What a deleted connector leaves in memory; what it leaves in the log stays on record.
     fn forget_tasks(&mut self) {
         self.tasks = Tasks::None;
