@@ -60,7 +60,7 @@ pub struct Plan {
     pub warm_up: u64,
     /// How many connectors at once; each number has workers of its own.
     pub crowds: Vec<usize>,
-    /// The same, in the first round only: Kafka Connect takes minutes.
+    /// The same, in the first round only: Kafka Connect takes minutes. Who fails at it has no figures.
     pub crowds_once: Vec<usize>,
     /// How long records come at a fixed rate, for the time that they take.
     pub latency: Option<Duration>,
@@ -110,7 +110,7 @@ impl Bench {
         eprintln!("round {round}: {}", Contestant::Bare.name());
         for cell in &plan.cells {
             for case in cell.cases.iter().filter(|case| case.has_bare) {
-                let name = format!("bare-{round}");
+                let name = format!("bare-{round}-{}-{}", cell.size.bytes, cell.size.partitions);
                 let place = (cell.size, case.name, Contestant::Bare);
                 self.run(&Doer::Bare, case, cell.size, &name)?.note(place, samples);
             }
@@ -164,7 +164,11 @@ impl Bench {
             let dir = tempfile::tempdir()?;
             let (worker, _) = self.start(contestant, &dir, &name, false, samples)?;
             rest(REST);
-            crowd::deploy(&worker, &self.topics, dir.path(), &name, *n, contestant, samples)?;
+            if let Err(error) =
+                crowd::deploy(&worker, &self.topics, dir.path(), &name, *n, contestant, samples)
+            {
+                eprintln!("{} with {n} connectors has no figures: {error:#}", contestant.name());
+            }
             contestant.end(worker)?;
         }
         Ok(())
