@@ -4,9 +4,11 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+use crate::aside;
 use crate::bindings::imports;
 use crate::host::State;
 use crate::ticker::Ticker;
@@ -31,6 +33,8 @@ pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
     pub(crate) ticker: Ticker,
+    /// Room for calls of guests that have files.
+    pub(crate) aside: Semaphore,
     pub(crate) limits: Limits,
 }
 
@@ -45,7 +49,7 @@ impl Runtime {
         let engine = engine(&limits)?;
         let linker = linker(&engine).map_err(|error| SetupError::Engine(error.into()))?;
         let ticker = Ticker::start(engine.weak()).map_err(SetupError::Ticker)?;
-        Ok(Arc::new(Self { engine, linker, ticker, limits }))
+        Ok(Arc::new(Self { engine, linker, ticker, aside: Semaphore::new(aside::AT_ONCE), limits }))
     }
 }
 

@@ -12,9 +12,11 @@ use std::time::Duration;
 use cofferdam_stdx::time::{self, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::error::Elapsed;
+use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
+use crate::aside;
 use crate::engine::Runtime;
 use crate::grants::Preopen;
 use crate::host::{Host, State};
@@ -30,6 +32,10 @@ pub(crate) struct Guest {
     log: Arc<GuestLog>,
     usage: Arc<Usage>,
     timeout: Duration,
+    /// Has files: its calls may wait for a disk.
+    pub(crate) has_files: bool,
+    /// Nobody waits for the present call any more.
+    abandoned: CancellationToken,
 }
 
 impl std::fmt::Debug for Guest {
@@ -41,8 +47,8 @@ impl std::fmt::Debug for Guest {
 /// A call under way; owns the store.
 pub(crate) struct Call {
     pub(crate) store: Store<State>,
-    name: &'static str,
-    after: Duration,
+    pub(crate) name: &'static str,
+    pub(crate) after: Duration,
     pub(crate) deadline: Instant,
 }
 
@@ -66,8 +72,9 @@ impl Guest {
             ends: TransactionEnds::default(),
         };
         let limiter = Limiter::new(limits, limits.memory_max.as_usize(), Arc::clone(&spec.usage));
-        let state =
-            State::new(host, limiter, preopens).map_err(|error| CallError::Refused(format!("{error:#}")))?;
+        let abandoned = CancellationToken::new();
+        let state = State::new(host, limiter, preopens, abandoned.clone())
+            .map_err(|error| CallError::Refused(format!("{error:#}")))?;
         let mut store = Store::new(&runtime.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().on_epoch()));
@@ -79,6 +86,8 @@ impl Guest {
             log,
             usage: Arc::clone(&spec.usage),
             timeout,
+            has_files: !preopens.is_empty(),
+            abandoned,
         };
         let mut call = guest.begin("instantiation", Duration::ZERO)?;
         let outcome = guest.drive(call.deadline, component.instantiate_async(&mut call.store)).await;
@@ -108,15 +117,24 @@ impl Guest {
         deadline: Instant,
         call: impl Future<Output = wasmtime::Result<T>>,
     ) -> Result<wasmtime::Result<T>, Elapsed> {
-        let mut call = pin!(call);
-        let metered = poll_fn(|context| {
-            let _running = self.runtime.ticker.enter();
-            let from = cpu_ns();
-            let polled = call.as_mut().poll(context);
-            self.usage.cpu_ns.fetch_add(cpu_ns().saturating_sub(from), Ordering::Relaxed);
-            polled
-        });
-        tokio::time::timeout_at(deadline, metered).await
+        let call = metered(Arc::clone(&self.runtime), Arc::clone(&self.usage), call);
+        tokio::time::timeout_at(deadline, call).await
+    }
+
+    /// As [`Guest::drive`], on threads that may wait for a disk. The call has to own what it needs: it may be at work
+    /// there when its deadline passes or this is dropped. The next epoch, at the latest after its wait, ends it then.
+    pub(crate) async fn drive_aside<T: Send + 'static>(
+        &mut self,
+        deadline: Instant,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Elapsed> {
+        let call = metered(Arc::clone(&self.runtime), Arc::clone(&self.usage), call);
+        let abandoned = self.abandoned.clone().drop_guard();
+        let outcome = tokio::time::timeout_at(deadline, aside::run(&self.runtime.aside, call)).await;
+        if outcome.is_ok() {
+            abandoned.disarm();
+        }
+        outcome
     }
 
     /// Ends a call: keeps the store when the guest answered, drops it otherwise.
@@ -132,6 +150,18 @@ impl Guest {
             }
             Ok(Err(error)) => Err(self.failure(call, &error)),
             Err(_) => Err(CallError::Deadline { call: call.name, after: call.after }),
+        }
+    }
+
+    /// Ends a call that was [driven aside](Guest::drive_aside) and, if it came back, brought its store with it.
+    pub(crate) fn end_aside<T>(
+        &mut self,
+        (name, after): (&'static str, Duration),
+        outcome: Result<(Call, wasmtime::Result<T>), Elapsed>,
+    ) -> Result<T, CallError> {
+        match outcome {
+            Ok((call, outcome)) => self.end(call, Ok(outcome)),
+            Err(_) => Err(CallError::Deadline { call: name, after }),
         }
     }
 
@@ -185,6 +215,19 @@ impl Guest {
     pub(crate) const fn is_alive(&self) -> bool {
         self.store.is_some()
     }
+}
+
+/// A call that keeps the epochs going while it computes, and whose CPU time is counted.
+async fn metered<T>(runtime: Arc<Runtime>, usage: Arc<Usage>, call: impl Future<Output = T>) -> T {
+    let mut call = pin!(call);
+    poll_fn(|context| {
+        let _running = runtime.ticker.enter();
+        let from = cpu_ns();
+        let polled = call.as_mut().poll(context);
+        usage.cpu_ns.fetch_add(cpu_ns().saturating_sub(from), Ordering::Relaxed);
+        polled
+    })
+    .await
 }
 
 /// CPU time of this thread. A guest may be polled by one thread now and by another later, but each

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cofferdam_api::{Schemas, TopicOffset, TopicPartition};
 use cofferdam_frame as frame;
 use cofferdam_stdx::time::{self, Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use wasmtime::UpdateDeadline;
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub(crate) deadline: Instant,
     /// The epoch callback ended the present call.
     pub(crate) interrupted: bool,
+    /// Nobody waits for the present call any more.
+    abandoned: CancellationToken,
     epochs: u32,
 }
 
@@ -53,12 +56,19 @@ pub(crate) struct Host {
 impl State {
     /// # Errors
     /// When a granted folder cannot be opened.
-    pub(crate) fn new(host: Host, limiter: Limiter, preopens: &[Preopen]) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        host: Host,
+        limiter: Limiter,
+        preopens: &[Preopen],
+        abandoned: CancellationToken,
+    ) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(GuestStream { log: Arc::clone(&host.log), stream: Stream::Out });
         wasi.stderr(GuestStream { log: Arc::clone(&host.log), stream: Stream::Err });
         // The library's defaults, said here because the sandbox rests on them.
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        // Its calls are made on threads that may wait for a disk: see `aside`.
+        wasi.allow_blocking_current_thread(!preopens.is_empty());
         for preopen in preopens {
             wasi.preopened_dir(&preopen.folder, &preopen.name, preopen.perms)?;
         }
@@ -71,13 +81,14 @@ impl State {
             host,
             deadline: time::now(),
             interrupted: false,
+            abandoned,
             epochs: 0,
         })
     }
 
     /// Called at each epoch while the guest runs.
     pub(crate) fn on_epoch(&mut self) -> UpdateDeadline {
-        if time::now() >= self.deadline {
+        if self.abandoned.is_cancelled() || time::now() >= self.deadline {
             self.interrupted = true;
             return UpdateDeadline::Interrupt;
         }

@@ -64,12 +64,20 @@ macro_rules! instance {
 macro_rules! call {
     ($self:ident, $what:literal, extra $extra:expr, $method:ident($($argument:expr),*)) => {{
         let mut call = $self.parts.guest.begin($what, $extra)?;
-        let outcome = $self
-            .parts
-            .guest
-            .drive(call.deadline, $self.api.$method(&mut call.store, $($argument),*))
-            .await;
-        $self.parts.guest.end(call, outcome)
+        let (deadline, what) = (call.deadline, (call.name, call.after));
+        if $self.parts.guest.has_files {
+            let api = $self.api.clone();
+            let work = async move {
+                let outcome = api.$method(&mut call.store, $($argument),*).await;
+                (call, outcome)
+            };
+            let outcome = $self.parts.guest.drive_aside(deadline, work).await;
+            $self.parts.guest.end_aside(what, outcome)
+        } else {
+            let work = $self.api.$method(&mut call.store, $($argument),*);
+            let outcome = $self.parts.guest.drive(deadline, work).await;
+            $self.parts.guest.end(call, outcome)
+        }
     }};
     ($self:ident, $what:literal, $method:ident($($argument:expr),*)) => {
         call!($self, $what, extra Duration::ZERO, $method($($argument),*))
@@ -79,16 +87,36 @@ macro_rules! call {
 /// As [`call!`], for the functions that take a batch: the generated ones want it as a `&Vec<u8>`,
 /// which would make callers copy.
 macro_rules! call_with_batch {
-    ($self:ident, $what:literal, $function:ident, $batch:expr => $answer:ty) => {{
+    ($self:ident, $what:literal, $function:ident, $batch:expr => $answer:ty) => {
+        call_with_batch!($self, $what, $function, $batch, kept $batch.to_vec() => $answer)
+    };
+    // `kept` is the batch for a call that may outlive its deadline, and this borrow with it.
+    ($self:ident, $what:literal, $function:ident, $batch:expr, kept $kept:expr => $answer:ty) => {{
         let mut call = $self.parts.guest.begin($what, Duration::ZERO)?;
+        let (deadline, what) = (call.deadline, (call.name, call.after));
         let function = *$self.api.$function().func();
-        let outcome = match function.typed::<(&[u8],), (Result<$answer, wit::Error>,)>(&call.store) {
-            Ok(function) => {
-                $self.parts.guest.drive(call.deadline, function.call_async(&mut call.store, ($batch,))).await
-            }
-            Err(error) => Ok(Err(error)),
+        let outcome = if $self.parts.guest.has_files {
+            let batch = $kept;
+            let work = async move {
+                let outcome = match function.typed::<(&[u8],), (Result<$answer, wit::Error>,)>(&call.store) {
+                    Ok(function) => function.call_async(&mut call.store, (batch.as_slice(),)).await,
+                    Err(error) => Err(error),
+                };
+                (call, outcome)
+            };
+            let outcome = $self.parts.guest.drive_aside(deadline, work).await;
+            $self.parts.guest.end_aside(what, outcome)
+        } else {
+            let outcome = match function.typed::<(&[u8],), (Result<$answer, wit::Error>,)>(&call.store) {
+                Ok(function) => {
+                    let work = function.call_async(&mut call.store, ($batch,));
+                    $self.parts.guest.drive(deadline, work).await
+                }
+                Err(error) => Ok(Err(error)),
+            };
+            $self.parts.guest.end(call, outcome)
         };
-        $self.parts.guest.end(call, outcome).map(|(answer,)| answer)
+        outcome.map(|(answer,)| answer)
     }};
 }
 
@@ -185,7 +213,8 @@ impl SourceInstance {
     /// # Errors
     /// As every call: see [`CallError`].
     pub async fn committed(&mut self, offsets: &[(JsonText, JsonText)]) -> Result<(), CallError> {
-        answer(call!(self, "commit", call_committed(offsets))?, 0, 0)
+        let offsets = offsets.to_vec();
+        answer(call!(self, "commit", call_committed(&offsets))?, 0, 0)
     }
 
     /// Lets it end its work.
@@ -251,9 +280,12 @@ impl SinkInstance {
     ///
     /// # Errors
     /// As every call: see [`CallError`].
-    pub async fn put(&mut self, batch: &[u8]) -> Result<Vec<BadRecord>, CallError> {
+    pub async fn put(&mut self, batch: &Arc<Vec<u8>>) -> Result<Vec<BadRecord>, CallError> {
         let records = records_of(batch)?;
-        let bad = answer(call_with_batch!(self, "put", func_put, batch => Vec<wit::BadRecord>)?, records, 0)?;
+        let put = call_with_batch!(
+            self, "put", func_put, batch.as_slice(), kept Arc::clone(batch) => Vec<wit::BadRecord>
+        );
+        let bad = answer(put?, records, 0)?;
         bad_records(bad, records, 0)
     }
 

@@ -8,6 +8,7 @@
 //!
 //! What becomes of a failed call is not decided here: see [`CallError`] and its class.
 
+mod aside;
 mod bindings;
 mod builtin;
 mod cache;

@@ -59,7 +59,7 @@ enum Act {
     Write(Conversion),
     Transform(Box<TransformInstance>, Vec<u8>),
     Poll(Box<SourceInstance>),
-    Put(Box<SinkInstance>, Vec<u8>),
+    Put(Box<SinkInstance>, Arc<Vec<u8>>),
 }
 
 /// A converter, what it reads and what it writes.
@@ -205,7 +205,7 @@ async fn put(plugins: &Plugins, schemas: &Arc<Schemas>, dir: &Path) -> anyhow::R
         entry.value_schema = text;
         frame.push(&entry);
     }
-    Ok(Act::Put(Box::new(sink), frame.finish()))
+    Ok(Act::Put(Box::new(sink), Arc::new(frame.finish())))
 }
 
 fn config(file: &Path, more: Pairs) -> anyhow::Result<ConfigMap> {

@@ -71,7 +71,7 @@ async fn a_sink_takes_batches_and_asks_its_consumer() {
         bad.iter().map(|bad| (bad.index, bad.message.as_str())).collect::<Vec<_>>(),
         [(1, "rejected")]
     );
-    assert_eq!(sink.put(&[]).await.unwrap(), []);
+    assert_eq!(sink.put(&Arc::default()).await.unwrap(), []);
     assert_eq!(sink.take_requests(), SinkRequests { pause: vec![orders.clone()], ..SinkRequests::default() });
     assert!(sink.take_requests().is_empty());
     // The guest adds a partition that it was not asked about.
@@ -130,7 +130,7 @@ async fn a_chain_is_of_one_component() {
     assert!(matches!(&refused, CallError::Refused(text) if text.contains("two artifacts")), "{refused}");
     let input = batch(&["a"]);
     let mut alone = bench.plugins.transform(spec("", &[]), &steps[..1]).await.unwrap();
-    assert_eq!(alone.apply(&input).await.unwrap().output, input);
+    assert_eq!(alone.apply(&input).await.unwrap().output, *input);
 }
 
 #[tokio::test]

@@ -81,6 +81,25 @@ async fn neighbours_of_the_folder_stay_hidden() {
     }
 }
 
+/// A pipe that nobody writes to stands for a disk that hangs. The runtime of this test has one thread.
+#[tokio::test]
+async fn a_call_that_hangs_in_a_file_ends_at_its_deadline_and_holds_nobody_up() {
+    let bench = Bench::new().await;
+    let (file, pipe) = (bench.dir.path().join("a.txt"), bench.dir.path().join("pipe"));
+    std::fs::write(&file, "12345").unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let file = file.display().to_string();
+    let hangs = format!("read={}", pipe.display());
+    let mut stuck = bench.source(&[("file", &file), ("fault.start", &hangs)]).await;
+    let mut other = bench.source(&[("file", &file)]).await;
+    let (ended, read) = tokio::join!(stuck.start(), read(&mut other));
+    assert_eq!(read.unwrap(), "5 bytes");
+    assert!(matches!(ended, Err(CallError::Deadline { call: "start", .. })), "{ended:?}");
+    assert!(!stuck.is_alive());
+    // Lets the thread go.
+    drop(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+}
+
 #[tokio::test]
 async fn what_may_not_be_granted_is_refused_by_name() {
     let allowed = tempfile::TempDir::new().unwrap();

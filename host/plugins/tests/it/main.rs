@@ -121,7 +121,7 @@ impl Hooks for Recorder {
 }
 
 /// A batch as a sink or transform gets it.
-fn batch(values: &[&str]) -> Vec<u8> {
+fn batch(values: &[&str]) -> Arc<Vec<u8>> {
     let mut frame = Builder::default();
     for (offset, value) in values.iter().enumerate() {
         let mut entry = Entry::new(frame.topic("orders").unwrap());
@@ -130,5 +130,5 @@ fn batch(values: &[&str]) -> Vec<u8> {
         entry.value = frame.put(value.as_bytes());
         frame.push(&entry);
     }
-    frame.finish()
+    Arc::new(frame.finish())
 }
