@@ -90,8 +90,20 @@ impl Guest {
             abandoned,
         };
         let mut call = guest.begin("instantiation", Duration::ZERO)?;
-        let outcome = guest.drive(call.deadline, component.instantiate_async(&mut call.store)).await;
-        guest.instance = Some(guest.end(call, outcome)?);
+        // A component may run code of its own here, and so look at its files.
+        let instance = if guest.has_files {
+            let (deadline, what, component) = (call.deadline, (call.name, call.after), component.clone());
+            let work = Box::pin(async move {
+                let outcome = component.instantiate_async(&mut call.store).await;
+                (call, outcome)
+            });
+            let outcome = guest.drive_aside(deadline, work).await;
+            guest.end_aside(what, outcome)
+        } else {
+            let outcome = guest.drive(call.deadline, component.instantiate_async(&mut call.store)).await;
+            guest.end(call, outcome)
+        };
+        guest.instance = Some(instance?);
         Ok(guest)
     }
 
