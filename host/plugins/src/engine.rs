@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 use crate::aside;
 use crate::bindings::imports;
 use crate::host::State;
+use crate::streams;
 use crate::ticker::Ticker;
 use crate::{Limits, SetupError};
 
@@ -100,6 +101,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    streams::replace_write(&mut linker)?;
     imports::connect_log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| &mut state.host)?;
     imports::connect_metrics::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| {
         &mut state.host

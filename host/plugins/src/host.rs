@@ -31,7 +31,7 @@ const YIELD_EVERY: u32 = 2;
 /// What a store holds.
 pub(crate) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) host: Host,
     /// End of the present call.

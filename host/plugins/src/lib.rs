@@ -28,6 +28,7 @@ mod log;
 mod plugins;
 mod settings;
 mod spec;
+mod streams;
 mod ticker;
 mod transactions;
 
