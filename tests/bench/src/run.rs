@@ -247,30 +247,30 @@ impl Bench {
             Way::Source => watched.end(),
             Way::Sink => Ok(std::fs::metadata(&output).map_or(0, |metadata| metadata.len())),
         };
-        let (cpu, wall) = match doer {
+        let (cpu, pace) = match doer {
             Doer::Worker(worker) => {
                 let config = case.config(&connector, &input.display().to_string(), &topic);
                 let before = cpu_seconds(worker.pid())?;
                 let created =
                     worker.post("/connectors", &serde_json::json!({"name": connector, "config": config}))?;
                 ensure!(created.status == 201, "{created:?}");
-                let wall = await_end(progress, expected, case.exactly_once).with_context(|| {
+                let pace = await_end(progress, expected, case.exactly_once).with_context(|| {
                     let status = worker.get(&format!("/connectors/{connector}/status"));
                     format!("{:?}", status.map(|answer| answer.body.to_string()))
                 })?;
                 let cpu = cpu_seconds(worker.pid())? - before;
                 let deleted = worker.delete(&format!("/connectors/{connector}"))?;
                 ensure!(deleted.status == 204, "{deleted:?}");
-                (cpu, wall)
+                (cpu, pace)
             }
             Doer::Bare => {
                 let bare = Bare::start(case.way, &input, self.broker.bootstrap(), &topic)?;
-                let wall = await_end(progress, expected, false)?;
-                (cpu_seconds(bare.pid())?, wall)
+                let pace = await_end(progress, expected, false)?;
+                (cpu_seconds(bare.pid())?, pace)
             }
         };
         self.check(case, size, &connector, &topic, &output)?;
-        Ok(Done { records, cpu, wall })
+        Ok(Done { records, cpu, pace })
     }
 
     /// Whether what arrived is what was sent; what a sink has written is removed.
@@ -331,16 +331,15 @@ struct Done {
     records: u64,
     /// Seconds of processor time, from the creation of the connector on.
     cpu: f64,
-    /// Seconds from the first record to the last.
-    wall: f64,
+    /// Shares of the whole a second, by the clock.
+    pace: Option<f64>,
 }
 
 impl Done {
     fn note(&self, (size, case, who): (Size, &'static str, Contestant), samples: &mut Samples) {
         samples.of_case(size, case, who, Metric::PerCpuSecond, self.records as f64 / self.cpu);
-        // All of it may come between two looks.
-        if self.wall > 0.0 {
-            samples.of_case(size, case, who, Metric::PerSecond, self.records as f64 / self.wall);
+        if let Some(pace) = self.pace {
+            samples.of_case(size, case, who, Metric::PerSecond, self.records as f64 * pace);
         }
     }
 }
@@ -366,23 +365,27 @@ impl<'a> Watched<'a> {
     }
 }
 
-/// Waits for `expected`, and with `markers` among what is counted until nothing more comes. Answers the seconds
-/// from the first sign of progress to the last.
+/// Waits for `expected`, and with `markers` among what is counted until nothing more comes. Answers what share of the
+/// whole came each second between the first look that saw some of it and the one that saw the last, or nothing if
+/// too little came between these two to tell.
 fn await_end(
     progress: impl Fn() -> anyhow::Result<u64>,
     expected: u64,
     markers: bool,
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<Option<f64>> {
     let (mut first, mut last, mut seen) = (None, now(), 0);
     loop {
         let at = progress()?;
         if at != seen {
             (seen, last) = (at, now());
-            first.get_or_insert(last);
+            first.get_or_insert((last, seen));
         }
         let is_there = if markers { seen > expected && last.elapsed() > SETTLED } else { seen >= expected };
         match first {
-            Some(first) if is_there => return Ok(last.duration_since(first).as_secs_f64()),
+            Some((first, had)) if is_there => {
+                let share = (seen - had) as f64 / seen as f64;
+                return Ok((share > 0.5).then(|| share / last.duration_since(first).as_secs_f64()));
+            }
             _ if last.elapsed() > STALL => bail!("{seen} of {expected}, and nothing more comes"),
             _ => rest(LOOK),
         }
