@@ -20,7 +20,7 @@ use cofferdam_telemetry::logging;
 
 use crate::cli::{Cli, Command, Log, LogFormat};
 
-/// Frames of a few hundred KiB come and go all the time; glibc gives each back to the system.
+/// Serves the C libraries as well: see docs/adr/0007-one-allocator.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
