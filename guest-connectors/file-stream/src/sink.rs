@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::time::Duration;
 
 use cofferdam_sdk::{
     Batch, Config, ConfigDef, Error, Key, PluginInfo, Problem, Problems, Result, Sink, SinkContext,
@@ -16,6 +17,8 @@ use crate::lines::Lines;
 
 /// Most bytes of one write: hosts take this much at once, and append it in one go.
 const PIECE_BYTES: usize = 64 * 1024;
+/// A file that did not grow for so long is not being written to: one write takes microseconds.
+const WRITE_TIME: Duration = Duration::from_millis(20);
 /// A buffer larger than this is not kept for the next batch.
 const BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -186,9 +189,19 @@ impl Out for File {
     }
 
     fn is_torn(&mut self) -> bool {
-        let mut last = [0];
-        let read = self.seek(SeekFrom::End(-1)).and_then(|_| self.read(&mut last));
-        matches!(read, Ok(1)) && last != *b"\n"
+        loop {
+            let Ok(length @ 1..) = self.length() else { return false };
+            let mut last = [0];
+            let read = self.seek(SeekFrom::Start(length - 1)).and_then(|_| self.read(&mut last));
+            if !matches!(read, Ok(1)) || last == *b"\n" {
+                return false;
+            }
+            // Another task may be in the middle of its write, of which others see the beginning.
+            std::thread::sleep(WRITE_TIME);
+            if self.length().is_ok_and(|now| now == length) {
+                return true;
+            }
+        }
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {

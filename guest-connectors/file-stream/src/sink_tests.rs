@@ -95,6 +95,22 @@ fn a_line_that_a_crash_has_torn_is_ended_before_the_next_record() {
 }
 
 #[test]
+fn a_write_of_another_task_is_no_torn_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.txt");
+    let open = || OpenOptions::new().create(true).read(true).append(true).open(&path).unwrap();
+    let mut piece = vec![b'x'; 9_000];
+    piece[8_999] = b'\n';
+    let (mut other, mut file) = (open(), open());
+    other.write_all(&piece).unwrap();
+    let writing = std::thread::spawn(move || (0..10_000).for_each(|_| other.write_all(&piece).unwrap()));
+    while !writing.is_finished() {
+        assert!(!file.is_torn());
+    }
+    writing.join().unwrap();
+}
+
+#[test]
 fn a_file_in_a_missing_folder_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("no/out.txt");
