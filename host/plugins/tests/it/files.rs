@@ -1,12 +1,13 @@
 //! A connector's file: its folder is there, under the name that was configured, and nothing else is.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_frame::Frame;
-use cofferdam_plugins::{CallError, GuestError, SourceInstance};
+use cofferdam_plugins::{CallError, GuestError, SourceInstance, Spec};
 
-use super::{Bench, batch, spec};
+use super::{Bench, Recorder, batch, spec};
 
 async fn read(source: &mut SourceInstance) -> Result<String, CallError> {
     source.start().await?;
@@ -123,4 +124,25 @@ async fn what_may_not_be_granted_is_refused_by_name() {
     let error = bench.plugins.connector(spec("test.Source", &[("file", "/etc/passwd")])).await.unwrap_err();
     assert!(matches!(error, CallError::Refused(_)), "{error}");
     assert!(Path::new("/etc/passwd").exists());
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_ends() {
+    let bench = Bench::with(|settings| settings.limits.call_timeout = Duration::from_hours(1)).await;
+    let file = bench.dir.path().join("a.txt").display().to_string();
+    std::fs::write(&file, "1").unwrap();
+    let hooks = Arc::new(Recorder::default());
+    let looping = spec("test.Source", &[("file", &file), ("fault.poll", "loop")]);
+    let mut source = bench.plugins.source(Spec { hooks: hooks.clone(), ..looping }).await.unwrap();
+    source.start().await.unwrap();
+    let poll = source.poll(10, 1 << 20, Duration::ZERO);
+    tokio::time::timeout(Duration::from_millis(50), poll).await.unwrap_err();
+    drop(source);
+    // The instance goes when its call ends.
+    let gone = async {
+        while Arc::strong_count(&hooks) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
 }
