@@ -18,7 +18,7 @@ use cofferdam_api::{Class, Classified as _, TopicOffset, TopicPartition};
 use cofferdam_frame::Frame;
 use cofferdam_kafka::{
     Admin, ClientConfig, Consumer, Created, Delivery, Error, Event, LogSettings, NewTopic, OffsetSpec,
-    Producer, Role, TopicLog, TransactionFault,
+    OnDemand, Producer, Role, TopicLog, TransactionFault,
 };
 use cofferdam_stdx::Supervisor;
 use support::{Broker, Member, Row, WAIT};
@@ -343,6 +343,35 @@ async fn a_full_queue_waits_for_room() {
     assert_eq!(read.iter().map(|row| row.offset).collect::<Vec<_>>(), (0..2500).collect::<Vec<_>>());
     assert!(read.windows(2).all(|pair| pair[0].value < pair[1].value), "order is kept across waits");
     member.consumer.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_producer_ends_and_starts_again() {
+    let broker = Broker::new();
+    let topic = broker.topic("demand", 1).await;
+    let mut quiet =
+        OnDemand::new(broker.config(Role::Producer, &[("connections.max.idle.ms", "20")])).unwrap();
+    for number in 0..3 {
+        produce(&quiet.get().unwrap(), &topic, &[Row::number(number)]).await;
+        assert!(quiet.is_started());
+        let ended = async {
+            while quiet.is_started() {
+                tokio::task::yield_now().await;
+                quiet.rest();
+            }
+        };
+        tokio::time::timeout(WAIT, ended).await.unwrap();
+    }
+    let mut member = Member::join(&broker, &topic, &[]).await;
+    let read = member.read(3).await;
+    assert!(read.windows(2).all(|pair| pair[0].value < pair[1].value), "in order");
+    member.consumer.close().await.unwrap();
+    // The usual time is minutes, and 0 is never.
+    for idle_max in [vec![], vec![("connections.max.idle.ms", "0")]] {
+        let mut lasting = OnDemand::new(broker.config(Role::Producer, &idle_max)).unwrap();
+        lasting.rest();
+        assert!(lasting.is_started());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,9 @@ use std::time::Duration;
 use cofferdam_api::{State, TargetState};
 use cofferdam_config::connector::Boundary;
 use cofferdam_converters::Format;
-use cofferdam_kafka::{Producer, Role};
+use cofferdam_kafka::{OnDemand, Producer, Role};
 use cofferdam_plugins::{TransactionEnd, TransactionEnds};
+use cofferdam_stdx::time;
 use tokio::time::sleep_until;
 
 use crate::Error;
@@ -25,7 +26,7 @@ use crate::errors::Reporter;
 use crate::stage::commit::{Commit, Schedule};
 use crate::stage::convert::{Converters, Order};
 use crate::stage::poll::{Poll, Polled};
-use crate::stage::produce::{Produce, Sending};
+use crate::stage::produce::{Produce, STARTING, Sending};
 use crate::stage::topics::TopicCreation;
 use crate::stage::transform::Work;
 use crate::task::{Status, Task};
@@ -180,8 +181,9 @@ impl Source {
     }
 
     async fn rest(&mut self, pause: Duration) {
+        self.produce.rest();
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = time::rest(pause) => {}
             () = sleep_until(self.schedule.due()) => {}
             () = self.control.changed_from(TargetState::Started) => {}
         }
@@ -414,6 +416,7 @@ impl Source {
                 () = sleep_until(self.schedule.due()) => self.commit_if_due().await?,
                 () = self.control.changed_from(TargetState::Paused) => {}
             }
+            self.produce.rest();
         }
         if self.control.target() == TargetState::Started {
             self.status.set(State::Running);
@@ -455,16 +458,13 @@ pub(crate) async fn prepare(batch: &mut Batch, chain: &mut Chain, work: &mut Wor
 async fn producer(
     task: &Task,
     control: &Control,
-) -> Result<(Producer, Option<(Transactions, Duration)>), Error> {
+) -> Result<(OnDemand, Option<(Transactions, Duration)>), Error> {
     let (name, number) = (task.id.connector.as_str(), task.id.task);
     let (settings, overrides) = (&task.settings, &task.connector.producer_overrides);
-    let start = |config| {
-        let producer = Producer::new(&task.client(Role::Producer, &config)?);
-        let doing = "the producer of this task could not be started";
-        producer.map_err(|error| Error::Kafka { doing, error })
-    };
+    let failed = |error| Error::Kafka { doing: STARTING, error };
     let Some(exactly_once) = &task.exactly_once else {
-        return Ok((start(settings.producer_config(name, number, overrides))?, None));
+        let config = task.client(Role::Producer, &settings.producer_config(name, number, overrides))?;
+        return Ok((OnDemand::new(config).map_err(failed)?, None));
     };
     let interval = match exactly_once.boundary {
         // Offsets alone, of records that were all dropped, are in no hurry.
@@ -478,7 +478,8 @@ async fn producer(
     {
         tracing::warn!("producer.override.{key} is not heeded: exactly-once delivery rests on it");
     }
-    let producer = start(settings.transactional_config(name, number, exactly_once.boundary, overrides))?;
+    let config = settings.transactional_config(name, number, exactly_once.boundary, overrides);
+    let producer = Producer::new(&task.client(Role::Producer, &config)?).map_err(failed)?;
     let taken_over = take_over(&producer, || !control.is_stopping()).await;
     if control.is_stopping() {
         return Err(Error::Stopping);
@@ -501,5 +502,5 @@ async fn producer(
         exactly_once.required,
         exactly_once.boundary,
     );
-    Ok((producer, Some((transactions, interval))))
+    Ok((OnDemand::lasting(producer), Some((transactions, interval))))
 }

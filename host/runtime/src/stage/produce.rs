@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_api::{Class, Classified as _, TaskId};
-use cofferdam_kafka::{Delivery, DeliveryFailure, Producer, SendError};
+use cofferdam_kafka::{Delivery, DeliveryFailure, OnDemand, SendError};
 use cofferdam_telemetry::TaskMetrics;
 use cofferdam_worker_api::Listener;
 use indexmap::IndexMap;
@@ -23,6 +23,8 @@ use crate::offsets::{Committable, InFlight, Progress, Submitted};
 const IN_FLIGHT_RECORDS_MAX: usize = 50_000;
 /// Most bytes on their way before a source is asked for more.
 const IN_FLIGHT_BYTES_MAX: usize = 32 << 20;
+/// What could not be done when there is no producer.
+pub(crate) const STARTING: &str = "the producer of this task could not be started";
 /// Pause before a record that cannot be handed over for the moment is tried again.
 const RESEND_DELAY: Duration = Duration::from_millis(100);
 /// Most source partitions whose canonical text is remembered.
@@ -31,7 +33,7 @@ const PARTITIONS_MAX: usize = 10_000;
 /// The way into Kafka of a source task.
 pub(crate) struct Produce {
     id: TaskId,
-    producer: Producer,
+    producer: OnDemand,
     listener: Arc<dyn Listener>,
     metrics: TaskMetrics,
     submitted: Submitted<Arc<Delivery>>,
@@ -71,7 +73,7 @@ impl Produce {
     /// Sends with `producer`, in the way that it does.
     pub(crate) fn new(
         id: TaskId,
-        producer: Producer,
+        producer: OnDemand,
         listener: Arc<dyn Listener>,
         metrics: TaskMetrics,
         failures_pass: bool,
@@ -106,11 +108,12 @@ impl Produce {
         let deliveries: Vec<Arc<Delivery>> = groups.iter().map(|group| Arc::clone(&group.delivery)).collect();
         let n_polled = batch.ended_by.as_ref().map_or(batch.input().len(), |failed| failed.origin as usize);
         self.metrics.dropped(n_polled.saturating_sub(batch.len()) as u64);
+        let producer = self.producer.get().map_err(|error| Error::Kafka { doing: STARTING, error })?;
         let mut failed = Vec::new();
         let mut from = 0;
         while from < batch.len() {
             let frame = batch.frame();
-            let sending = self.producer.send_range(&frame, from..frame.len(), &deliveries, &delivery_of);
+            let sending = producer.send_range(&frame, from..frame.len(), &deliveries, &delivery_of);
             let sent = tokio::select! {
                 // A stop does not undo what has been handed over already.
                 biased;
@@ -286,6 +289,13 @@ impl Produce {
     pub(crate) fn has_room(&self) -> bool {
         let InFlight { n_records, n_bytes } = self.submitted.in_flight();
         n_records < IN_FLIGHT_RECORDS_MAX && n_bytes < IN_FLIGHT_BYTES_MAX
+    }
+
+    /// Lets the producer end if it was idle for long.
+    pub(crate) fn rest(&mut self) {
+        if self.submitted.in_flight().n_records == 0 {
+            self.producer.rest();
+        }
     }
 
     /// Waits until something has arrived.
