@@ -41,7 +41,7 @@ doc:
 quickstart *options:
     ./quickstart {{options}}
 
-# Cofferdam beside the real Kafka Connect, everything, three times: about an hour with nothing else on the machine;
+# Cofferdam beside the real Kafka Connect, everything, three times: some 40 minutes with nothing else on the machine;
 # writes docs/benchmarks.md and target/bench.json. `just bench a b --rounds 1 --records 100000` for some of it
 bench *options: _bench-build
     #!/usr/bin/env bash

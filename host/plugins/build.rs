@@ -68,6 +68,8 @@ fn build(manifest: &Path, target_dir: &Path) -> Result<(), String> {
     }
     let mut cargo = command(&variable("CARGO")?);
     cargo.args(["build", "--release", "--locked", "--target", TARGET, "--manifest-path"]).arg(manifest);
+    // Cargo looks for it from the folder that it is called in, which is the host's.
+    cargo.arg("--config").arg(manifest.with_file_name(".cargo/config.toml"));
     cargo.arg("--target-dir").arg(target_dir);
     for (package, _) in GUESTS {
         cargo.args(["--package", package]);

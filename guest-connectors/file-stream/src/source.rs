@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use cofferdam_sdk::frame::rows;
 use cofferdam_sdk::json::{self, Object, Value};
 use cofferdam_sdk::{
     BatchWriter, Config, ConfigDef, Error, Key, Partition, PluginInfo, Problem, Problems, Result, SchemaId,
@@ -141,7 +142,7 @@ struct To<'a> {
 
 impl To<'_> {
     fn write(&mut self, out: &mut BatchWriter, run: &Run<'_>) {
-        if run.ascii || std::str::from_utf8(run.bytes).is_ok() {
+        if run.ascii || rows::text(run.bytes).is_some() {
             // One copy for all lines; each record then names its part of it.
             let all = out.share(run.bytes);
             for line in run.lines {

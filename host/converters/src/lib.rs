@@ -15,7 +15,7 @@ mod number;
 mod string;
 
 use cofferdam_api::{ConfigMap, Schemas};
-use cofferdam_frame::SchemaId;
+use cofferdam_frame::{SchemaId, rows};
 
 pub use defs::{CLASSES, SIMPLE_HEADER, config_def, find};
 pub use error::{Cause, DataError, Error};
@@ -87,7 +87,7 @@ impl Identity {
     /// Whether these bytes do pass; those that do not go through the converter.
     #[must_use]
     pub fn holds(self, bytes: &[u8]) -> bool {
-        !self.utf8 || std::str::from_utf8(bytes).is_ok()
+        !self.utf8 || rows::text(bytes).is_some()
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use cofferdam_api::Schemas;
 use cofferdam_config::Parsed;
 use cofferdam_frame::tape::Value;
-use cofferdam_frame::{Kind, Schema, SchemaId, text};
+use cofferdam_frame::{Kind, Schema, SchemaId, rows, text};
 
 use crate::{Converted, DataError, Error};
 
@@ -111,7 +111,7 @@ impl Charset {
             Cow::Owned(text)
         };
         match self {
-            Self::Utf8 => String::from_utf8_lossy(bytes),
+            Self::Utf8 => rows::text(bytes).map_or_else(|| String::from_utf8_lossy(bytes), Cow::Borrowed),
             Self::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
             Self::Ascii => bytes
                 .iter()

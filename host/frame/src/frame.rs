@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ENTRY_BYTES, Entry, EntryRef, Flags, HEAD_BYTES, MAGIC, NONE, Position, SchemaId, Span};
+use crate::{ENTRY_BYTES, Entry, EntryRef, Flags, HEAD_BYTES, MAGIC, NONE, Position, SchemaId, Span, rows};
 
 /// Why some bytes are not a frame. Names what is wrong and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +224,7 @@ impl<'a> Frame<'a> {
     /// The text of `span`; none for null, for a span outside the heap and for what is not UTF-8.
     #[must_use]
     pub fn text(&self, span: Span) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes(span)?).ok()
+        rows::text(self.bytes(span)?)
     }
 
     fn check_table(&self, name: &'static str, table: Table<'a>) -> Result<(), Invalid> {

@@ -32,7 +32,7 @@ pub const fn boolean(bytes: &[u8]) -> Option<bool> {
 /// Reads text.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 /// Appends an integer.

@@ -99,6 +99,6 @@ fn each_large_library_is_seen_by_one_crate() {
 }
 
 #[test]
-fn the_frame_codec_has_no_dependencies() {
-    assert!(dependencies()["frame"].is_empty(), "guests compile it too");
+fn the_frame_codec_needs_nothing_that_guests_could_not_compile() {
+    assert_eq!(dependencies()["frame"], ["simdutf8"], "guests compile it too");
 }

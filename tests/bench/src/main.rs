@@ -132,7 +132,7 @@ fn options(arguments: &[String]) -> anyhow::Result<Options> {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     let Options { plan, rounds, json, report: file } = options;
-    let mut bench = Bench::new()?;
+    let mut bench = Bench::new(plan)?;
     let mut samples = Samples::default();
     for round in 1..=*rounds {
         bench.round(plan, round, &mut samples)?;

@@ -92,7 +92,8 @@ fn warm_up(records: u64) -> String {
     let records = crate::table::number(records as f64);
     format!(
         "* Each worker moves {records} records through every case before anything is measured, so that a JVM has compiled \
-         what it runs.\n"
+         what it runs.\n* Most of the free memory is written to once before the first turn: a virtual machine gets \
+         it from its host page by page, which\n  whoever comes first would pay for.\n"
     )
 }
 

@@ -13,6 +13,7 @@ use crate::bare::Bare;
 use crate::case::{Case, Way, cases};
 use crate::contestant::Contestant;
 use crate::data::{Form, Sum, write_file};
+use crate::machine::touch_memory;
 use crate::sample::{Metric, Samples};
 use crate::usage::{cpu_seconds, peak_kib, resident_kib};
 use crate::{crowd, latency};
@@ -85,11 +86,14 @@ enum Doer<'a> {
 }
 
 impl Bench {
-    /// Starts a broker.
+    /// Starts a broker, and makes the machine ready where `plan` warms up.
     ///
     /// # Errors
     /// When there is no Kafka.
-    pub fn new() -> anyhow::Result<Self> {
+    pub fn new(plan: &Plan) -> anyhow::Result<Self> {
+        if plan.warm_up > 0 {
+            touch_memory();
+        }
         let broker = Broker::start(BROKER)?;
         let topics = Topics::new(broker.bootstrap());
         let dir = tempfile::tempdir()?;

@@ -63,7 +63,7 @@ pub(crate) enum Next {
 impl<'a> Scanner<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match std::str::from_utf8(bytes) {
+        match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => Self { text, at: 0, broken: false },
             Err(error) => {
                 let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
