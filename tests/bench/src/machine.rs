@@ -17,7 +17,7 @@ pub(crate) fn facts() -> Vec<Fact> {
         ("Java", java()),
         ("Kafka and Kafka Connect", cofferdam_e2e::kafka_version()),
         ("librdkafka", Some(rdkafka::util::get_rdkafka_version().1)),
-        ("Cofferdam", Some(concat!(env!("CARGO_PKG_VERSION"), ", release build").to_owned())),
+        ("Cofferdam", Some(format!("{}, release build{}", env!("CARGO_PKG_VERSION"), commit()))),
     ];
     let known = |(name, value): (&'static str, Option<String>)| Some((name, value?.trim().to_owned()));
     all.into_iter().filter_map(known).collect()
@@ -38,6 +38,16 @@ fn field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let (_, value) = text.lines().find(|line| line.starts_with(name))?.split_once(':')?;
     Some(value.to_owned())
+}
+
+/// The commit of the checkout that this was built from.
+fn commit() -> String {
+    let mut git = Command::new("git");
+    let output = git.args(["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short", "HEAD"]).output();
+    let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    text.and_then(|text| String::from_utf8(text).ok())
+        .map(|text| format!(", commit {}", text.trim()))
+        .unwrap_or_default()
 }
 
 fn java() -> Option<String> {
